@@ -1,0 +1,66 @@
+/** The error classes of the domain. The edge maps `code` to each protocol in one table; callers use the predicates. */
+export type ErrorCode =
+  | "INVALID_ARGUMENT"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "ABORTED"
+  | "FAILED_PRECONDITION"
+  | "OUT_OF_RANGE"
+  | "RESOURCE_EXHAUSTED"
+  | "UNAVAILABLE"
+  | "DEADLINE_EXCEEDED"
+  | "PERMISSION_DENIED";
+
+/** Stable and machine-readable; clients decide by it. */
+export type ErrorReason =
+  | "INVALID_FIELD"
+  | "INVALID_JSON"
+  | "PAYLOAD_TOO_LARGE"
+  | "NOT_FOUND"
+  | "ALREADY_EXISTS"
+  | "GENERATION_CONFLICT"
+  | "REVISION_CONFLICT"
+  | "UID_CONFLICT"
+  | "SHARD_CONFLICT"
+  | "OBSERVED_GENERATION_AHEAD"
+  | "MALFORMED_TOKEN"
+  | "FOREIGN_TOKEN"
+  | "COMPACTED"
+  | "LINEAGE_LOST"
+  | "SESSION_NOT_FOUND"
+  | "KIND_TAKEN"
+  | "OVERLOADED"
+  | "STORE_UNAVAILABLE"
+  | "SHUTTING_DOWN"
+  | "CROSS_SITE";
+
+/** An error a caller can act on. Its text says what, which, the value or limit, and what to do. */
+export class DomainError extends Error {
+  override readonly name = "DomainError";
+  readonly code: ErrorCode;
+  readonly reason: ErrorReason;
+  /** Path of the offending field, for example `resource.labels["a"]`; empty when no field is to blame. */
+  readonly field: string;
+
+  constructor(
+    code: ErrorCode,
+    reason: ErrorReason,
+    message: string,
+    options: { readonly field?: string; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.reason = reason;
+    this.field = options.field ?? "";
+  }
+}
+
+/** The request is wrong whatever the state. `message` follows the field's path: `name must not be empty`. */
+export function invalidField(field: string, message: string): DomainError {
+  return new DomainError("INVALID_ARGUMENT", "INVALID_FIELD", `${field} ${message}`, { field });
+}
+
+/** Whether `error` is a domain error with one of `reasons`. */
+export function hasReason(error: unknown, ...reasons: readonly ErrorReason[]): error is DomainError {
+  return error instanceof DomainError && reasons.includes(error.reason);
+}

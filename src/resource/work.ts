@@ -1,0 +1,95 @@
+import type { ResourceKey } from "./key.js";
+
+/** Why a resource is due; stored and shown. */
+export const WORK_REASONS = [
+  "CREATED",
+  "SPEC_CHANGED",
+  "DELETION_REQUESTED",
+  "METADATA_CHANGED",
+  "STATUS_CHANGED",
+  "ENQUEUED",
+  "RETRY",
+  "REQUEUE_AFTER",
+  "RESYNC",
+  "LEASE_RETURNED",
+  "DEADLINE_EXCEEDED",
+] as const;
+export type WorkReason = (typeof WORK_REASONS)[number];
+
+/** The order of hand-out inside a kind: fresh changes before retries before the sweep. */
+export const PRIORITY = { change: 0, retry: 1, sweep: 2 } as const;
+export type Priority = (typeof PRIORITY)[keyof typeof PRIORITY];
+
+/** A lease on a work item. Valid while the token is stored, its session lives and its deadline is ahead (I7). */
+export interface Lease {
+  /** Random, so never used twice: not after a removal, a restart or a failover (2.9). */
+  readonly token: string;
+  readonly sessionId: string;
+  /** The item's `wanted` when the lease was taken: a higher one at report time asks for one more pass. */
+  readonly wanted: bigint;
+  readonly leasedAt: Date;
+  readonly deadline: Date;
+}
+
+/** The queue's entry for one resource key; exists while a pass is due, waiting or leased. */
+export interface WorkItem {
+  readonly key: ResourceKey;
+  /** The resource's `id`; null when the resource is gone and only the lease blocks a successor. */
+  readonly resourceId: bigint | null;
+  readonly shardId: string;
+  /** Raised by every enqueue. */
+  readonly wanted: bigint;
+  /** Null: nothing is wanted beyond the running pass. */
+  readonly dueAt: Date | null;
+  readonly priority: Priority;
+  readonly reason: WorkReason;
+  /** Words given with Enqueue, or the last error. */
+  readonly message: string;
+  /** Failed passes in a row. */
+  readonly failures: number;
+  readonly lastError: string;
+  /** Whether the resource's generation is above its observed generation. */
+  readonly isPending: boolean;
+  readonly lease: Lease | null;
+}
+
+/** A condition in `status.conditions`. */
+export interface ConditionUpdate {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** How a pass ended. */
+export type PassResult =
+  | { readonly type: "SUCCESS" }
+  | { readonly type: "REQUEUE_AFTER"; readonly afterMs: number }
+  | { readonly type: "ERROR"; readonly error: string }
+  | { readonly type: "RELEASE" };
+
+/** A worker's report on one leased resource, already validated. */
+export interface PassReport {
+  readonly key: ResourceKey;
+  readonly leaseToken: string;
+  readonly result: PassResult;
+  readonly observedGeneration: bigint | undefined;
+  /** Undefined: unchanged. */
+  readonly statusJson: string | undefined;
+  readonly conditions: readonly ConditionUpdate[];
+  readonly addFinalizers: readonly string[];
+  readonly removeFinalizers: readonly string[];
+  /** null removes. */
+  readonly labels: ReadonlyMap<string, string | null>;
+  /** null removes. */
+  readonly annotations: ReadonlyMap<string, string | null>;
+}
+
+/** What a session contributes to deciding a report; stored with the session. */
+export interface SessionPolicy {
+  readonly sessionId: string;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  /** The finalizer the server keeps for the reconciler; empty for none. */
+  readonly finalizer: string;
+}

@@ -1,0 +1,68 @@
+import type { KindRef, ResourceKey } from "../../resource/key.js";
+import type { Resource } from "../../resource/resource.js";
+import type { PassReport, WorkItem, WorkReason } from "../../resource/work.js";
+
+/** A worker's registration; validated by `validate-registration.ts`, defaults filled in. */
+export interface Registration {
+  readonly name: string;
+  readonly instanceId: string;
+  readonly language: string;
+  readonly kinds: readonly KindRef[];
+  /** Empty: all shards. */
+  readonly shardIds: readonly string[];
+  readonly concurrency: number;
+  readonly leaseDurationMs: number;
+  readonly backoffBaseMs: number;
+  readonly backoffMaxMs: number;
+  readonly resyncPeriodMs: number;
+  readonly passDeadlineMs: number;
+  /** Empty: none. */
+  readonly finalizer: string;
+}
+
+/** A live session. */
+export interface Session extends Registration {
+  readonly sessionId: string;
+  readonly epoch: bigint;
+  readonly registeredAt: Date;
+  readonly expiresAt: Date;
+  /** Leases held. */
+  readonly leases: number;
+}
+
+/** A leased resource on its way to a worker. */
+export interface LeasedItem {
+  readonly resource: Resource;
+  readonly leaseToken: string;
+  /** 1 for the first pass since the last success. */
+  readonly attempt: number;
+  readonly deadline: Date;
+  readonly reason: WorkReason;
+  readonly message: string;
+}
+
+/** The answer to one report, in request order. */
+export interface ReportResult {
+  readonly outcome: "ACCEPTED" | "STALE" | "INVALID";
+  readonly message: string;
+}
+
+/** What ReconcilerService offers, in domain types. Every method rejects with DomainError. */
+export interface WorkService {
+  register(registration: Registration): Promise<{ readonly sessionId: string; readonly epoch: bigint }>;
+  /** Yields at once and every few seconds; when `signal` aborts by the client's doing the leases are returned after 500 ms. */
+  attach(sessionId: string, signal: AbortSignal): AsyncIterable<{ readonly serverTime: Date }>;
+  lease(sessionId: string, maxItems: number, waitMs: number, signal: AbortSignal): Promise<readonly LeasedItem[]>;
+  /** Returns the listed tokens that are no longer the session's. */
+  renew(sessionId: string, leaseTokens: readonly string[]): Promise<readonly string[]>;
+  report(sessionId: string, reports: readonly (PassReport | { readonly invalid: string })[]): Promise<readonly ReportResult[]>;
+  deregister(sessionId: string): Promise<void>;
+  enqueue(key: ResourceKey, message: string): Promise<void>;
+  listSessions(): Promise<readonly Session[]>;
+  /** By key; `after` is the last key of the page before. */
+  listWork(
+    filter: { readonly resourceGroup?: string | undefined; readonly kind?: string | undefined },
+    after: ResourceKey | undefined,
+    limit: number,
+  ): Promise<readonly WorkItem[]>;
+}
