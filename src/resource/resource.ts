@@ -23,7 +23,7 @@ export interface Resource {
   readonly observedGeneration: bigint;
   /** Position of the last write in the log of `shardId`. */
   readonly revision: bigint;
-  /** Writes of this resource since its creation, the key's earlier lives included: orders cache entries. */
+  /** Writes of this resource since its creation, starting at 1. (`id`, `writeCount`) orders the states of a key for ever. */
   readonly writeCount: bigint;
   readonly createdAt: Date;
   readonly updatedAt: Date;

@@ -25,6 +25,8 @@ export interface Lease {
   /** Random, so never used twice: not after a removal, a restart or a failover (2.9). */
   readonly token: string;
   readonly sessionId: string;
+  /** The resource the lease was taken on; differs from the item's once a successor took over the key. */
+  readonly resourceId: bigint;
   /** The item's `wanted` when the lease was taken: a higher one at report time asks for one more pass. */
   readonly wanted: bigint;
   readonly leasedAt: Date;

@@ -20,8 +20,11 @@ CREATE TABLE log_floors (
   fingerprint bigint NOT NULL
 );
 
+-- Creation order. Numbers are drawn under a log's lock, before the row is written; gaps are harmless here.
+CREATE SEQUENCE resource_ids AS bigint;
+
 CREATE TABLE resources (
-  id bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT resources_pkey PRIMARY KEY,
+  id bigint CONSTRAINT resources_pkey PRIMARY KEY,
   resource_group text COLLATE "C" NOT NULL,
   kind text COLLATE "C" NOT NULL,
   namespace text COLLATE "C" NOT NULL,
@@ -91,12 +94,14 @@ CREATE TABLE work_items (
   is_pending boolean NOT NULL,
   lease_token text,
   lease_session_id uuid,
+  -- The life of the key that was leased: a report must not reach a successor.
+  lease_resource_id bigint,
   lease_wanted bigint,
   leased_at timestamptz,
   lease_deadline timestamptz,
   CONSTRAINT work_items_pkey PRIMARY KEY (resource_group, kind, namespace, name),
   CONSTRAINT work_items_lease_is_whole CHECK (
-    num_nonnulls(lease_token, lease_session_id, lease_wanted, leased_at, lease_deadline) IN (0, 5)
+    num_nonnulls(lease_token, lease_session_id, lease_resource_id, lease_wanted, leased_at, lease_deadline) IN (0, 6)
   ),
   CONSTRAINT work_items_has_purpose CHECK (due_at IS NOT NULL OR lease_token IS NOT NULL)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);

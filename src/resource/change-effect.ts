@@ -1,0 +1,49 @@
+import type { Resource } from "./resource.js";
+import { sameEntries, sameList } from "./resource.js";
+import type { WorkReason } from "./work.js";
+
+/** Who changed a resource: the holder of its lease, a status write without a lease, or anyone else. */
+export type ChangedBy = "holder" | "status-write" | "other";
+
+/** What a change does to the resource's work item (work-item.ts). */
+export type ChangeEffect =
+  | { readonly type: "none" | "settle" | "remove" }
+  | { readonly type: "enqueue"; readonly reason: WorkReason; readonly cutBackoff: boolean };
+
+/**
+ * The table of ARCHITECTURE 2.8: what one write of a resource means for the queue. Undefined stands for "does not exist".
+ *
+ * The holder's own write never asks for a pass by itself: its report ends the pass (`finishPass`).
+ */
+export function changeEffect(before: Resource | undefined, after: Resource | undefined, by: ChangedBy): ChangeEffect {
+  if (after === undefined) return { type: before === undefined ? "none" : "remove" };
+  if (by === "holder") return { type: "none" };
+  if (before === undefined) return enqueue("CREATED", true);
+  if (before.deletionRequestedAt === null && after.deletionRequestedAt !== null) {
+    return enqueue("DELETION_REQUESTED", true);
+  }
+  if (after.generation > before.generation) return enqueue("SPEC_CHANGED", true);
+  if (after.observedGeneration < before.observedGeneration) return enqueue("STATUS_CHANGED", true);
+  // Before "settle": a status write that also changes labels must not swallow what the labels ask for.
+  if (!sameMetadata(before, after)) return enqueue("METADATA_CHANGED", false);
+  if (by === "status-write" && catchesUp(before, after)) return { type: "settle" };
+  if (before.statusJson !== after.statusJson) return enqueue("STATUS_CHANGED", false);
+  return { type: "none" };
+}
+
+function enqueue(reason: WorkReason, cutBackoff: boolean): ChangeEffect {
+  return { type: "enqueue", reason, cutBackoff };
+}
+
+function catchesUp(before: Resource, after: Resource): boolean {
+  return after.observedGeneration > before.observedGeneration && after.observedGeneration === after.generation;
+}
+
+function sameMetadata(a: Resource, b: Resource): boolean {
+  return (
+    a.shardId === b.shardId &&
+    sameEntries(a.labels, b.labels) &&
+    sameEntries(a.annotations, b.annotations) &&
+    sameList(a.finalizers, b.finalizers)
+  );
+}

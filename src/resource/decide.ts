@@ -1,0 +1,234 @@
+import { backoffMs } from "./backoff.js";
+import { type ChangedBy, changeEffect } from "./change-effect.js";
+import type { Command, Outcome, ResourceInput } from "./command.js";
+import { decideReport } from "./decide-report.js";
+import { DomainError } from "./errors.js";
+import { sameJson } from "./json-text.js";
+import { describeKey, type ResourceKey } from "./key.js";
+import { checkFits } from "./limits.js";
+import { checkObservedGeneration, checkPrecondition, requireExisting } from "./preconditions.js";
+import { isPending, type Resource, sameEntries, sameList } from "./resource.js";
+import { PRIORITY, type WorkItem } from "./work.js";
+import { enqueue, finishPass, remove, settle } from "./work-item.js";
+
+/** Everything stored under one key, read under the lock of its log. */
+export interface KeyState {
+  readonly resource: Resource | undefined;
+  readonly item: WorkItem | undefined;
+  /** Whether the session of `item.lease` is alive on the database clock. */
+  readonly isSessionLive: boolean;
+}
+
+/** Where a decision takes time, identity and chance from; deciding again with the same context gives the same result. */
+export interface DecisionContext {
+  /** The database clock, in whole milliseconds. */
+  readonly now: Date;
+  /** For a resource that is created. */
+  readonly newId: () => bigint;
+  readonly newUid: () => string;
+  /** In [0, 1); spreads retries. */
+  readonly random: number;
+}
+
+/** The state after a command. `resource` is the very object of the state before when nothing is written. */
+export interface Decision {
+  readonly outcome: Outcome;
+  readonly resource: Resource | undefined;
+  /** What the caller is shown; for REMOVED the last state. */
+  readonly answer: Resource | undefined;
+  readonly item: WorkItem | undefined;
+}
+
+/** What a command makes of the resource alone. */
+interface Write {
+  readonly outcome: Outcome;
+  readonly after: Resource | undefined;
+  readonly answer: Resource | undefined;
+  readonly by: ChangedBy;
+}
+
+/**
+ * Decides one command: the only place where resources change. Pure. Throws DomainError when the command is refused; then
+ * nothing is written.
+ */
+export function decide(state: KeyState, command: Command, context: DecisionContext): Decision {
+  const write = decideWrite(state, command, context);
+  const item = decideItem(state, command, context, write);
+  return { outcome: write.outcome, resource: write.after, answer: write.answer, item };
+}
+
+function decideWrite(state: KeyState, command: Command, context: DecisionContext): Write {
+  const before = state.resource;
+  switch (command.type) {
+    case "create":
+      if (before !== undefined) {
+        throw new DomainError(
+          "ALREADY_EXISTS",
+          "ALREADY_EXISTS",
+          `${describeKey(before.key)} exists already; update it, or choose another name`,
+        );
+      }
+      return create(command.input, context);
+    case "update": {
+      const current = requireExisting(before, command.input.key);
+      checkPrecondition(current, command.expected, command.input.shardId);
+      return replaceDesired(current, command.input, context);
+    }
+    case "apply":
+      return before === undefined ? create(command.input, context) : applyDesired(before, command.input, context);
+    case "update-status": {
+      const current = requireExisting(before, command.key);
+      checkPrecondition(current, command.expected, undefined);
+      const observedGeneration = command.observedGeneration ?? current.observedGeneration;
+      checkObservedGeneration(current, observedGeneration);
+      const after = touch(current, context, {
+        statusJson: command.statusJson,
+        observedGeneration,
+        ...command.metadata,
+      });
+      return written(current, after, "status-write");
+    }
+    case "delete":
+      return requestDeletion(requireExisting(before, command.key), command.expected, context);
+    case "report":
+    case "hold":
+      return { ...decideReport(state, command, context.now), by: "holder" };
+  }
+}
+
+function decideItem(state: KeyState, command: Command, context: DecisionContext, write: Write): WorkItem | undefined {
+  const { item, resource: before } = state;
+  const { after } = write;
+  if (command.type === "report" && write.outcome !== "STALE" && item !== undefined) {
+    return finishPass(item, {
+      result: command.report.result,
+      now: context.now,
+      isPendingAfter: after !== undefined && isPending(after),
+      removed: after === undefined,
+      backoffMs: backoffMs(
+        item.failures + 1,
+        command.session.backoffBaseMs,
+        command.session.backoffMaxMs,
+        context.random,
+      ),
+    });
+  }
+  if (after === before) return item;
+  const effect = changeEffect(before, after, write.by);
+  switch (effect.type) {
+    case "none":
+      return item;
+    case "settle":
+      return settle(item);
+    case "remove":
+      return remove(item);
+    case "enqueue":
+      // changeEffect asks for a pass only over a resource that exists after the write.
+      return after === undefined
+        ? item
+        : enqueue(item, {
+            key: after.key,
+            resourceId: after.id,
+            shardId: after.shardId,
+            isPending: isPending(after),
+            reason: effect.reason,
+            message: "",
+            priority: PRIORITY.change,
+            dueAt: context.now,
+            cutBackoff: effect.cutBackoff,
+          });
+  }
+}
+
+function create(input: ResourceInput, context: DecisionContext): Write {
+  const after: Resource = {
+    key: input.key,
+    id: context.newId(),
+    uid: context.newUid(),
+    shardId: input.shardId,
+    labels: input.labels,
+    annotations: input.annotations,
+    finalizers: input.finalizers,
+    specJson: input.specJson,
+    statusJson: null,
+    generation: 1n,
+    observedGeneration: 0n,
+    // The commit numbers it.
+    revision: 0n,
+    writeCount: 1n,
+    createdAt: context.now,
+    updatedAt: context.now,
+    deletionRequestedAt: null,
+  };
+  return { outcome: "CREATED", after, answer: after, by: "other" };
+}
+
+function replaceDesired(before: Resource, input: ResourceInput, context: DecisionContext): Write {
+  const { shardId, labels, annotations, finalizers, specJson } = input;
+  const generation = before.generation + 1n;
+  return written(
+    before,
+    touch(before, context, { shardId, labels, annotations, finalizers, specJson, generation }),
+    "other",
+  );
+}
+
+/** Finalizers are often added by reconcilers: a declaration that names none leaves them alone. */
+function applyDesired(before: Resource, input: ResourceInput, context: DecisionContext): Write {
+  const finalizers = input.finalizers.length === 0 ? before.finalizers : input.finalizers;
+  const isSame =
+    before.shardId === input.shardId &&
+    sameEntries(before.labels, input.labels) &&
+    sameEntries(before.annotations, input.annotations) &&
+    sameList(before.finalizers, finalizers) &&
+    isSameJson(before.specJson, input.specJson);
+  if (isSame) return { outcome: "UNCHANGED", after: before, answer: before, by: "other" };
+  return replaceDesired(before, { ...input, finalizers }, context);
+}
+
+function requestDeletion(
+  before: Resource,
+  expected: { revision?: bigint | undefined },
+  context: DecisionContext,
+): Write {
+  checkPrecondition(before, expected, undefined);
+  if (before.finalizers.length === 0) return { outcome: "REMOVED", after: undefined, answer: before, by: "other" };
+  if (before.deletionRequestedAt !== null) {
+    return { outcome: "DELETION_REQUESTED", after: before, answer: before, by: "other" };
+  }
+  const after = touch(before, context, { deletionRequestedAt: context.now, generation: before.generation + 1n });
+  return { outcome: "DELETION_REQUESTED", after, answer: after, by: "other" };
+}
+
+/** A write that drops the last finalizer of a resource whose deletion was requested removes it (I5). */
+function written(before: Resource, after: Resource, by: ChangedBy): Write {
+  if (before.deletionRequestedAt !== null && after.finalizers.length === 0) {
+    return { outcome: "REMOVED", after: undefined, answer: after, by };
+  }
+  checkFits(after);
+  return { outcome: "UPDATED", after, answer: after, by };
+}
+
+function touch(before: Resource, context: DecisionContext, changes: Partial<Resource>): Resource {
+  return { ...before, ...changes, writeCount: before.writeCount + 1n, updatedAt: context.now };
+}
+
+function isSameJson(a: string | null, b: string | null): boolean {
+  return a === b || (a !== null && b !== null && sameJson(a, b));
+}
+
+/** The key a command is about. */
+export function keyOf(command: Command): ResourceKey {
+  switch (command.type) {
+    case "create":
+    case "update":
+    case "apply":
+      return command.input.key;
+    case "update-status":
+    case "delete":
+    case "hold":
+      return command.key;
+    case "report":
+      return command.report.key;
+  }
+}

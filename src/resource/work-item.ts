@@ -1,0 +1,120 @@
+import type { ResourceKey } from "./key.js";
+import type { PassResult, Priority, WorkItem, WorkReason } from "./work.js";
+import { PRIORITY } from "./work.js";
+
+/** A wish for a pass. */
+export interface EnqueueRequest {
+  readonly key: ResourceKey;
+  readonly resourceId: bigint;
+  readonly shardId: string;
+  readonly isPending: boolean;
+  readonly reason: WorkReason;
+  readonly message: string;
+  readonly priority: Priority;
+  readonly dueAt: Date;
+  /** Whether earlier failures are forgotten: the desired state is new, so they say nothing about it. */
+  readonly cutBackoff: boolean;
+}
+
+/**
+ * Wants one more pass. A leased item stays leased and is due once the lease ends; `wanted` tells the report of that lease
+ * that a change came meanwhile (I7). The newest reason is the one shown.
+ */
+export function enqueue(item: WorkItem | undefined, request: EnqueueRequest): WorkItem {
+  const { cutBackoff, ...wish } = request;
+  if (item === undefined) return { ...wish, wanted: 1n, failures: 0, lastError: "", lease: null };
+  const isSuccessor = item.resourceId !== request.resourceId;
+  return {
+    ...wish,
+    wanted: item.wanted + 1n,
+    dueAt: earliest(item.dueAt, request.dueAt),
+    // Without a due time the stored priority is that of the pass in progress, which no longer competes.
+    priority: item.dueAt !== null && item.priority < request.priority ? item.priority : request.priority,
+    failures: cutBackoff || isSuccessor ? 0 : item.failures,
+    lastError: isSuccessor ? "" : item.lastError,
+    lease: item.lease,
+  };
+}
+
+/** A status written over REST caught up with the generation: whoever wrote it did the pass. */
+export function settle(item: WorkItem | undefined): WorkItem | undefined {
+  return item === undefined || item.lease === null ? undefined : { ...item, isPending: false };
+}
+
+/** The resource was removed. Its lease stays: it blocks a successor of the same key until the report or the expiry (I7). */
+export function remove(item: WorkItem | undefined): WorkItem | undefined {
+  if (item === undefined || item.lease === null) return undefined;
+  return { ...item, resourceId: null, dueAt: null, isPending: false, failures: 0, lastError: "" };
+}
+
+/** How a pass ended and what the report left behind. */
+export interface PassEnd {
+  readonly result: PassResult;
+  readonly now: Date;
+  /** Whether the resource is pending after the report was applied. */
+  readonly isPendingAfter: boolean;
+  /** Whether the report removed the resource, or it was gone already. */
+  readonly removed: boolean;
+  /** The delay after one more failure (`backoff.ts`). */
+  readonly backoffMs: number;
+}
+
+/**
+ * Ends the lease of `item` with its holder's report; undefined when the item is settled. A wish that came during the pass
+ * makes the item due at once whatever the result (I7). Throws when the item is not leased: the caller checked the token.
+ */
+export function finishPass(item: WorkItem, end: PassEnd): WorkItem | undefined {
+  const { lease } = item;
+  if (lease === null) throw new Error("finishPass needs a leased item");
+  // A report on a life of the key that is over says nothing about its successor, which waits with its own due time.
+  if (item.resourceId !== lease.resourceId) return item.dueAt === null ? undefined : { ...item, lease: null };
+  if (end.removed) return undefined;
+  const after = afterResult({ ...item, lease: null, isPending: end.isPendingAfter }, end);
+  if (item.wanted === lease.wanted) return after.dueAt === null ? undefined : after;
+  const { reason, message, priority } = item;
+  return { ...after, reason, message, priority, dueAt: earliest(item.dueAt, end.now) };
+}
+
+/** The item after a pass during which nothing else was wanted; no due time: settled. */
+function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd): WorkItem {
+  switch (result.type) {
+    case "SUCCESS":
+      // Observed too low with nothing newer wanted: the worker would spin on its mistake, so it counts as a failure.
+      if (item.isPending) return afterFailure(item, "SUCCESS reported below the stored generation", now, backoffMs);
+      return { ...item, failures: 0, lastError: "", dueAt: null };
+    case "ERROR":
+      return afterFailure(item, result.error, now, backoffMs);
+    case "REQUEUE_AFTER":
+      // The row of failures ends, so that a resource polled for ever is not held back by errors of last week.
+      return {
+        ...item,
+        failures: 0,
+        dueAt: later(now, result.afterMs),
+        priority: PRIORITY.retry,
+        reason: "REQUEUE_AFTER",
+        message: "",
+      };
+    case "RELEASE":
+      return { ...item, dueAt: now, reason: "LEASE_RETURNED" };
+  }
+}
+
+function afterFailure(item: WorkItem, error: string, now: Date, backoffMs: number): WorkItem {
+  return {
+    ...item,
+    failures: item.failures + 1,
+    lastError: error,
+    dueAt: later(now, backoffMs),
+    priority: PRIORITY.retry,
+    reason: "RETRY",
+    message: error,
+  };
+}
+
+function earliest(a: Date | null, b: Date): Date {
+  return a !== null && a <= b ? a : b;
+}
+
+function later(now: Date, ms: number): Date {
+  return new Date(now.getTime() + ms);
+}

@@ -1,0 +1,154 @@
+import pg from "pg";
+import { translateDriverError } from "./driver-errors.js";
+
+/** An SQL text with the name it is prepared, counted and logged under. Values are always parameters. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  /** False for texts of many shapes: they are planned for their very values, and leave nothing behind. Default true. */
+  readonly isPrepared?: boolean;
+}
+
+/** Runs statements on one connection, in a transaction or outside. */
+export interface Connection {
+  /** Rows as the driver parses them: int8 is bigint, json is its raw text, jsonb is parsed. */
+  query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
+}
+
+/** How a store reaches PostgreSQL. */
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Connections at most; 10 by default: the work is done in batches, so few are enough. */
+  readonly poolSize?: number | undefined;
+  /** Told about every statement sent, by name. */
+  readonly onStatement?: ((name: string) => void) | undefined;
+  /** Told about connections that break while idle. */
+  readonly onIdleError?: ((error: Error) => void) | undefined;
+}
+
+/**
+ * Bounds every transaction: a paused replica must not block the log for longer (2.5). Milliseconds. Sent as start-up
+ * options, so they cost no statement.
+ */
+const SESSION_OPTIONS = [
+  "lock_timeout=3000",
+  "idle_in_transaction_session_timeout=3000",
+  "transaction_timeout=5000",
+  "statement_timeout=10000",
+  "default_transaction_isolation=read\\ committed",
+  "synchronous_commit=on",
+  "jit=off",
+];
+
+const INT8 = 20;
+const JSON_TYPE = 114;
+const FLOAT8 = 701;
+
+/** int8 must not round (a `number` would), json must stay the text that was written. */
+const types: pg.CustomTypesConfig = {
+  getTypeParser(oid: number, format?: "text" | "binary") {
+    if (oid === INT8) return BigInt;
+    if (oid === JSON_TYPE) return String;
+    if (oid === FLOAT8) return Number;
+    return format === "binary" ? pg.types.getTypeParser(oid, "binary") : pg.types.getTypeParser(oid, "text");
+  },
+};
+
+/** The pool of connections to PostgreSQL. Errors are DomainError UNAVAILABLE when the server is away. */
+export class Database implements Connection {
+  readonly #pool: pg.Pool;
+  readonly #onStatement: (name: string) => void;
+
+  constructor(options: DatabaseOptions) {
+    this.#onStatement = options.onStatement ?? (() => {});
+    this.#pool = new pg.Pool({
+      connectionString: options.url,
+      max: options.poolSize ?? 10,
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      types,
+      application_name: "reconcile",
+      options: SESSION_OPTIONS.map((option) => `-c ${option}`).join(" "),
+    });
+    this.#pool.on("error", (error) => options.onIdleError?.(error));
+  }
+
+  async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
+    const client = await this.#connect();
+    return this.#lend(client, (connection) => connection.query<Row>(statement, values));
+  }
+
+  /** Runs `work` between BEGIN and COMMIT; rolls back and rethrows when it throws. */
+  async transaction<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    return this.#lend(client, async (connection) => {
+      await connection.query(BEGIN);
+      try {
+        const result = await work(connection);
+        await connection.query(COMMIT);
+        return result;
+      } catch (error) {
+        // The error that matters is the first one; a connection that cannot roll back is discarded by #lend.
+        await connection.query(ROLLBACK).catch(() => {});
+        throw error;
+      }
+    });
+  }
+
+  /** A connection for multi-step work the caller brackets itself (group commit, advisory locks). */
+  async withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    return this.#lend(client, work);
+  }
+
+  /** Closes all connections; running statements finish first. */
+  async close(): Promise<void> {
+    await this.#pool.end();
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      return await this.#pool.connect();
+    } catch (error) {
+      throw translateDriverError(error);
+    }
+  }
+
+  async #lend<T>(client: pg.PoolClient, work: (connection: Connection) => Promise<T>): Promise<T> {
+    let broken: Error | undefined;
+    const onError = (error: Error) => {
+      broken = error;
+    };
+    client.on("error", onError);
+    try {
+      return await work({
+        query: async <Row>({ name, text, isPrepared }: Statement, values: readonly unknown[] = []) => {
+          this.#onStatement(name);
+          try {
+            // The driver wants a mutable array and keeps it no longer than the call.
+            const result = await client.query(
+              values.length === 0 || isPrepared === false
+                ? { text, values: values as unknown[] }
+                : { name, text, values: values as unknown[] },
+            );
+            return result.rows as Row[];
+          } catch (error) {
+            const translated = translateDriverError(error);
+            if (translated !== error) broken = error instanceof Error ? error : new Error(String(error));
+            throw translated;
+          }
+        },
+      });
+    } finally {
+      client.off("error", onError);
+      client.release(broken);
+    }
+  }
+}
+
+/** Opens a transaction. */
+export const BEGIN: Statement = { name: "begin", text: "BEGIN" };
+/** Makes it durable. */
+export const COMMIT: Statement = { name: "commit", text: "COMMIT" };
+/** Takes it back. */
+export const ROLLBACK: Statement = { name: "rollback", text: "ROLLBACK" };

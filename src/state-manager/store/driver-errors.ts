@@ -1,0 +1,50 @@
+import { DomainError } from "../../resource/errors.js";
+
+/** SQLSTATE of an error from the driver; undefined for anything else. */
+export function sqlState(error: unknown): string | undefined {
+  if (error instanceof Error && "code" in error && typeof error.code === "string") return error.code;
+  return undefined;
+}
+
+/** Name of the violated constraint, when the error names one. */
+export function constraintOf(error: unknown): string | undefined {
+  if (error instanceof Error && "constraint" in error && typeof error.constraint === "string") return error.constraint;
+  return undefined;
+}
+
+/** Deadlock or serialisation failure: the same transaction may succeed when tried again. */
+export function isRetryable(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === "40P01" || state === "40001";
+}
+
+/** A row has no partition to go to: a check violation that names no constraint. */
+export function isPartitionMissing(error: unknown): boolean {
+  return sqlState(error) === "23514" && constraintOf(error) === undefined;
+}
+
+/** 08 connection, 57P01..3 shutdown, 53300 too many connections, 25P03/25P04 cut off by a timeout of ours. */
+const AWAY_STATES = /^(08...|57P0[1-5]|53300|25P0[34])$/;
+const AWAY_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ENOTFOUND",
+  "ETIMEDOUT",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+]);
+/** The driver raises these without any code when the socket goes or the pool waits too long. */
+const AWAY_MESSAGES = /Connection terminated|not queryable|timeout exceeded when trying to connect|Client was closed/;
+
+/** Turns "PostgreSQL is away" into UNAVAILABLE, keeping the original as cause; returns every other error as it is. */
+export function translateDriverError(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof DomainError) return error;
+  const code = sqlState(error);
+  const isAway =
+    code === undefined ? AWAY_MESSAGES.test(error.message) : AWAY_STATES.test(code) || AWAY_CODES.has(code);
+  if (!isAway) return error;
+  return new DomainError("UNAVAILABLE", "STORE_UNAVAILABLE", "the database is not reachable; retry with back-off", {
+    cause: error,
+  });
+}

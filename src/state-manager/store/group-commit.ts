@@ -1,0 +1,107 @@
+import type { Command } from "../../resource/command.js";
+import { keyOf } from "../../resource/decide.js";
+import { DomainError } from "../../resource/errors.js";
+import { keyId } from "../../resource/key.js";
+import { logOf } from "../../resource/log-of.js";
+import type { Resource } from "../../resource/resource.js";
+import type { CommittedBatch } from "../log/change-log.js";
+import type { BatchCommitter } from "./commit-batch.js";
+import { LogWriter, type QueuedCommand } from "./log-writer.js";
+import type { CommandResult, CommandSink } from "./store.js";
+
+/** What the group commit needs and who it tells. */
+export interface GroupCommitOptions {
+  readonly committer: BatchCommitter;
+  readonly logCount: number;
+  /** Makes missing partitions. */
+  readonly ensurePartition: (bucket: number) => Promise<void>;
+  /** Where a key lives now; needed only with several logs. */
+  readonly findResource: (key: Resource["key"]) => Promise<Resource | undefined>;
+  /** Called after every commit, in log order; callers are answered when it settles. Must settle in bounded time. */
+  readonly onCommitted: (batch: CommittedBatch) => Promise<void>;
+  /** Told about every batch: items, and milliseconds from its start to its commit. */
+  readonly onBatch?: ((items: number, durationMs: number) => void) | undefined;
+}
+
+/** A resource that keeps moving between logs is chased this often. */
+const MAX_MOVES = 8;
+
+/**
+ * The write side of the store (2.5): commands are queued per log, and all that gather while a transaction is in flight become
+ * the next one. No delay when idle.
+ */
+export class GroupCommit implements CommandSink {
+  readonly #options: GroupCommitOptions;
+  readonly #writers: readonly LogWriter[];
+  #isClosed = false;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+    this.#writers = Array.from({ length: options.logCount }, () => new LogWriter(options));
+  }
+
+  async submit(command: Command): Promise<CommandResult> {
+    if (this.#isClosed) {
+      throw new DomainError(
+        "UNAVAILABLE",
+        "SHUTTING_DOWN",
+        "the server is shutting down; retry, another replica will answer",
+      );
+    }
+    let current = await this.#currentLog(command);
+    for (let moves = 0; moves <= MAX_MOVES; moves++) {
+      const outcome = await this.#writerOf(current).enqueue(command, this.#logsFor(command, current));
+      switch (outcome.type) {
+        case "done":
+          return outcome.result;
+        case "refused":
+          throw outcome.error;
+        case "elsewhere":
+          current = outcome.log;
+      }
+    }
+    throw new DomainError("UNAVAILABLE", "OVERLOADED", "the resource keeps moving between shards; retry");
+  }
+
+  /** Takes nothing more and waits for what was taken. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all(this.#writers.map((writer) => writer.drain()));
+  }
+
+  /** The log to lock: the one the resource is in, or the one it will be in. */
+  async #currentLog(command: Command): Promise<number> {
+    const { logCount, findResource } = this.#options;
+    if (logCount === 1) return 0;
+    if (command.type === "create") return logOf(command.input.shardId, logCount);
+    const existing = await findResource(keyOf(command));
+    return logOf(existing?.shardId ?? targetShard(command) ?? keyId(keyOf(command)), logCount);
+  }
+
+  #logsFor(command: Command, current: number): QueuedCommand["logs"] {
+    const target = targetShard(command);
+    return target === undefined ? [current] : [current, logOf(target, this.#options.logCount)];
+  }
+
+  #writerOf(log: number): LogWriter {
+    const writer = this.#writers[log];
+    if (writer === undefined) throw new Error(`no log ${log} in this store`);
+    return writer;
+  }
+}
+
+/** The shard a command leaves the resource in, when the command says. */
+function targetShard(command: Command): string | undefined {
+  switch (command.type) {
+    case "create":
+    case "update":
+    case "apply":
+      return command.input.shardId;
+    case "update-status":
+      return command.metadata?.shardId;
+    case "delete":
+    case "report":
+    case "hold":
+      return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Position } from "../../resource/change.js";
+import type { LabelSelector } from "../../resource/label-selector.js";
+import type { Database } from "./database.js";
+import { RESOURCE_COLUMNS, type ResourceRow, resourceFromRow } from "./resource-row.js";
+import type { ListQuery, ResourcePage } from "./store.js";
+
+/** Heads of all logs as `revision:fingerprint,…` in the order of the logs, in the snapshot of the page. */
+const HEADS = `
+  SELECT string_agg(coalesce(e.revision, f.revision) || ':' || coalesce(e.fingerprint, f.fingerprint), ','
+    ORDER BY f.log_id) AS heads
+  FROM log_floors f
+  LEFT JOIN LATERAL (
+    SELECT revision, fingerprint FROM events WHERE log_id = f.log_id ORDER BY revision DESC LIMIT 1
+  ) e ON true`;
+
+/** One page in creation order. Reads one row more than asked to know whether another page follows. */
+export async function listResources(database: Database, query: ListQuery): Promise<ResourcePage> {
+  const values: unknown[] = [];
+  const parameter = (value: unknown) => `$${values.push(value)}`;
+  const conditions = [`r.id > ${parameter(query.afterId)}`, ...filterConditions(query, parameter)];
+  // The queue has a row for every pending resource: no index on resources has to follow every status write (2.11).
+  const from = query.pendingOnly
+    ? "work_items w JOIN resources r ON r.id = w.resource_id AND w.is_pending AND r.generation > r.observed_generation"
+    : "resources r";
+  const text = `
+    SELECT h.heads, p.* FROM (${HEADS}) h LEFT JOIN LATERAL (
+      SELECT ${RESOURCE_COLUMNS} FROM ${from} WHERE ${conditions.join(" AND ")}
+      ORDER BY ${query.pendingOnly ? "w.resource_id" : "r.id"}
+      LIMIT ${parameter(query.limit + 1)} OFFSET ${parameter(query.offset)}
+    ) p ON true ORDER BY p.id`;
+  const rows = await database.query<PageRow>({ name: "list-resources", text, isPrepared: false }, values);
+  // With an empty page the left join leaves one row: the heads, and nulls.
+  const resources = rows.flatMap((row) => (row.id === null ? [] : [resourceFromRow(row)]));
+  const page = resources.slice(0, query.limit);
+  return {
+    resources: page,
+    nextAfterId: resources.length > query.limit ? page.at(-1)?.id : undefined,
+    heads: parseHeads(rows[0]?.heads ?? ""),
+  };
+}
+
+type PageRow = { readonly heads: string } & (ResourceRow | { readonly id: null });
+
+function filterConditions({ filter, pendingOnly }: ListQuery, parameter: (value: unknown) => string): string[] {
+  const conditions: string[] = [];
+  const equal = (column: string, value: string | undefined) => {
+    if (value !== undefined) conditions.push(`${column} = ${parameter(value)}`);
+  };
+  equal("r.resource_group", filter.resourceGroup);
+  equal("r.kind", filter.kind);
+  equal("r.namespace", filter.namespace);
+  equal("r.name", filter.name);
+  equal("r.shard_id", filter.shardId);
+  if (pendingOnly) {
+    equal("w.resource_group", filter.resourceGroup);
+    equal("w.kind", filter.kind);
+  }
+  return [...conditions, ...labelConditions(filter.labels, parameter)];
+}
+
+/** Containment is what the index on labels answers; one alternative per value. */
+function labelConditions(selector: LabelSelector | undefined, parameter: (value: unknown) => string): string[] {
+  return (selector?.requirements ?? []).map(({ key, values }) => {
+    const alternatives = values.map(
+      (value) => `r.labels @> ${parameter(JSON.stringify(Object.fromEntries([[key, value]])))}::jsonb`,
+    );
+    return `(${alternatives.join(" OR ")})`;
+  });
+}
+
+function parseHeads(text: string): Position[] {
+  return text.split(",").map((part) => {
+    const [revision = "0", fingerprint = "0"] = part.split(":");
+    return { revision: BigInt(revision), fingerprint: BigInt(fingerprint) };
+  });
+}

@@ -1,0 +1,85 @@
+import type { CommittedBatch, DurableChangeLog } from "../log/change-log.js";
+import { Compactor } from "../log/compactor.js";
+import { PostgresChangeLog } from "../log/postgres-change-log.js";
+import type { Metrics } from "../observability/metrics.js";
+import { BatchCommitter } from "./commit-batch.js";
+import { Database } from "./database.js";
+import { EventPartitions } from "./event-partitions.js";
+import { GroupCommit } from "./group-commit.js";
+import { listResources } from "./list-resources.js";
+import { migrate } from "./migrate.js";
+import { ReadBatcher } from "./read-batch.js";
+import type { CommandSink, ResourceReader, StoreIdentity } from "./store.js";
+
+/** How a store is opened. */
+export interface StoreOptions {
+  readonly databaseUrl: string;
+  readonly poolSize?: number | undefined;
+  /** Counts only when the store is created; 1 by default. */
+  readonly logCount?: number | undefined;
+  /** Hours of history that watches may resume in; 24 by default. */
+  readonly retentionHours?: number | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly onIdleError?: ((error: Error) => void) | undefined;
+  /** Called after every commit; writers are answered when it settles. */
+  readonly onCommitted: (batch: CommittedBatch) => Promise<void>;
+}
+
+/** The open store: state, log and queue in one PostgreSQL database. */
+export interface PostgresStore {
+  readonly identity: StoreIdentity;
+  readonly database: Database;
+  readonly sink: CommandSink;
+  readonly reader: ResourceReader;
+  readonly log: DurableChangeLog;
+  readonly compactor: Compactor;
+  /** Makes partitions ahead and drops expired ones; call it every few minutes. */
+  maintain(): Promise<void>;
+  /** Finishes what was submitted, then disconnects. */
+  close(): Promise<void>;
+}
+
+/** Migrates, connects and prepares the partitions of the current hours. */
+export async function openStore(options: StoreOptions): Promise<PostgresStore> {
+  const { metrics } = options;
+  const identity = await migrate(options.databaseUrl, { logCount: options.logCount });
+  const database = new Database({
+    url: options.databaseUrl,
+    poolSize: options.poolSize,
+    onIdleError: options.onIdleError,
+    onStatement: metrics && ((name) => metrics.postgresStatements.inc({ statement: name })),
+  });
+  const partitions = new EventPartitions(database);
+  await partitions.ensure();
+  const reads = new ReadBatcher(database);
+  const sink = new GroupCommit({
+    committer: new BatchCommitter(database, identity.logCount),
+    logCount: identity.logCount,
+    ensurePartition: (bucket) => partitions.ensure(bucket),
+    findResource: (key) => reads.get(key),
+    onCommitted: options.onCommitted,
+    onBatch:
+      metrics &&
+      ((items, durationMs) => {
+        metrics.commitBatchItems.observe(items);
+        metrics.commitDuration.observe(durationMs / 1000);
+      }),
+  });
+  const compactor = new Compactor(database, options.retentionHours ?? 24);
+  return {
+    identity,
+    database,
+    sink,
+    reader: { get: (key) => reads.get(key), list: (query) => listResources(database, query) },
+    log: new PostgresChangeLog(database),
+    compactor,
+    maintain: async () => {
+      await partitions.ensureAhead();
+      await compactor.compact();
+    },
+    close: async () => {
+      await sink.close();
+      await database.close();
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import type { KeyState } from "../../resource/decide.js";
+import { keyId, type ResourceKey } from "../../resource/key.js";
+import type { Priority, WorkItem, WorkReason } from "../../resource/work.js";
+import type { Connection } from "./database.js";
+import { type ResourceRow, resourceFromRow } from "./resource-row.js";
+import { LOCK_WORK_ITEMS } from "./statements/commit-work-items.js";
+import { READ_RESOURCES_BY_KEY } from "./statements/resources.js";
+
+/** A row of `work_items`. */
+interface WorkItemRow {
+  readonly resource_group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly resource_id: bigint | null;
+  readonly shard_id: string;
+  readonly wanted: bigint;
+  readonly due_at: Date | null;
+  readonly priority: Priority;
+  readonly reason: WorkReason;
+  readonly message: string;
+  readonly failures: number;
+  readonly last_error: string;
+  readonly is_pending: boolean;
+  readonly lease_token: string | null;
+  readonly lease_session_id: string;
+  readonly lease_resource_id: bigint;
+  readonly lease_wanted: bigint;
+  readonly leased_at: Date;
+  readonly lease_deadline: Date;
+}
+
+/** The item a row holds. */
+export function workItemFromRow(row: WorkItemRow): WorkItem {
+  return {
+    key: { resourceGroup: row.resource_group, kind: row.kind, namespace: row.namespace, name: row.name },
+    resourceId: row.resource_id,
+    shardId: row.shard_id,
+    wanted: row.wanted,
+    dueAt: row.due_at,
+    priority: row.priority,
+    reason: row.reason,
+    message: row.message,
+    failures: row.failures,
+    lastError: row.last_error,
+    isPending: row.is_pending,
+    // The columns of a lease are null together: constraint work_items_lease_is_whole.
+    lease:
+      row.lease_token === null
+        ? null
+        : {
+            token: row.lease_token,
+            sessionId: row.lease_session_id,
+            resourceId: row.lease_resource_id,
+            wanted: row.lease_wanted,
+            leasedAt: row.leased_at,
+            deadline: row.lease_deadline,
+          },
+  };
+}
+
+/** Keys as the parallel arrays that statements unnest, sorted: the lock order. */
+export function keyArrays(keys: Iterable<ResourceKey>): string[][] {
+  const sorted = [...keys].sort((a, b) => (keyId(a) < keyId(b) ? -1 : 1));
+  return [
+    sorted.map((key) => key.resourceGroup),
+    sorted.map((key) => key.kind),
+    sorted.map((key) => key.namespace),
+    sorted.map((key) => key.name),
+  ];
+}
+
+/** Reads resources and locks work items of `keys`; call it only after the heads are locked, in statements of their own. */
+export async function readStates(connection: Connection, keys: Iterable<ResourceKey>): Promise<Map<string, KeyState>> {
+  const arrays = keyArrays(keys);
+  const resources = await connection.query<ResourceRow>(READ_RESOURCES_BY_KEY, arrays);
+  const items = await connection.query<WorkItemRow & { readonly is_session_live: boolean }>(LOCK_WORK_ITEMS, arrays);
+  const states = new Map<string, KeyState>();
+  for (const row of resources) {
+    const resource = resourceFromRow(row);
+    states.set(keyId(resource.key), { resource, item: undefined, isSessionLive: false });
+  }
+  for (const row of items) {
+    const item = workItemFromRow(row);
+    const id = keyId(item.key);
+    states.set(id, { resource: states.get(id)?.resource, item, isSessionLive: row.is_session_live });
+  }
+  return states;
+}
