@@ -32,7 +32,8 @@ export type ErrorReason =
   | "OVERLOADED"
   | "STORE_UNAVAILABLE"
   | "SHUTTING_DOWN"
-  | "CROSS_SITE";
+  | "CROSS_SITE"
+  | "DEADLINE_EXCEEDED";
 
 /** An error a caller can act on. Its text says what, which, the value or limit, and what to do. */
 export class DomainError extends Error {

@@ -849,7 +849,7 @@ export const EventTypeSchema: GenEnum<EventType> = /*@__PURE__*/
 /**
  * ResourceService stores resources and streams their changes.
  *
- * Errors carry a google.rpc.ErrorInfo detail whose `reason` is machine-readable, for example REVISION_CONFLICT.
+ * Errors carry an ErrorDetail whose `reason` is machine-readable, for example REVISION_CONFLICT.
  *
  * @generated from service reconcile.v1.ResourceService
  */

@@ -27,8 +27,9 @@ export interface DatabaseOptions {
 }
 
 /**
- * Bounds every transaction: a paused replica must not block the log for longer (2.5). Milliseconds. Sent as start-up
- * options, so they cost no statement.
+ * Sent as start-up options, so they cost no statement. The timeouts (milliseconds) bound every transaction: a paused replica
+ * must not block the log for longer (2.5). Every statement of ours is a walk of indexes; a young table has no statistics
+ * yet, and a plan made for it then must not scan it when it has grown.
  */
 const SESSION_OPTIONS = [
   "lock_timeout=3000",
@@ -37,6 +38,9 @@ const SESSION_OPTIONS = [
   "statement_timeout=10000",
   "default_transaction_isolation=read\\ committed",
   "synchronous_commit=on",
+  "enable_seqscan=off",
+  "enable_hashjoin=off",
+  "enable_mergejoin=off",
   "jit=off",
 ];
 

@@ -46,6 +46,10 @@ function filterConditions({ filter, pendingOnly }: ListQuery, parameter: (value:
   const equal = (column: string, value: string | undefined) => {
     if (value !== undefined) conditions.push(`${column} = ${parameter(value)}`);
   };
+  if (filter.resourceGroup !== undefined && filter.kind !== undefined) {
+    // What the index resources_by_kind is on; "/" may occur in names, so the columns are compared too.
+    equal("r.resource_group || '/' || r.kind", `${filter.resourceGroup}/${filter.kind}`);
+  }
   equal("r.resource_group", filter.resourceGroup);
   equal("r.kind", filter.kind);
   equal("r.namespace", filter.namespace);

@@ -49,7 +49,8 @@ CREATE TABLE resources (
 ) WITH (fillfactor = 80);
 
 -- Every index column changes only on create or when a user moves or relabels: status writes stay HOT (2.11).
-CREATE INDEX resources_by_kind ON resources (resource_group, kind, id);
+-- An expression, so that no lookup by key can take it for the better index while there are no statistics yet.
+CREATE INDEX resources_by_kind ON resources ((resource_group || '/' || kind), id);
 CREATE INDEX resources_by_shard ON resources (shard_id, id);
 CREATE INDEX resources_by_label ON resources USING gin (labels jsonb_path_ops) WITH (fastupdate = off);
 
@@ -103,7 +104,8 @@ CREATE TABLE work_items (
   CONSTRAINT work_items_lease_is_whole CHECK (
     num_nonnulls(lease_token, lease_session_id, lease_resource_id, lease_wanted, leased_at, lease_deadline) IN (0, 6)
   ),
-  CONSTRAINT work_items_has_purpose CHECK (due_at IS NOT NULL OR lease_token IS NOT NULL)
+  CONSTRAINT work_items_has_purpose CHECK (due_at IS NOT NULL OR lease_token IS NOT NULL),
+  CONSTRAINT work_items_due_has_resource CHECK (due_at IS NULL OR resource_id IS NOT NULL)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE INDEX work_items_due ON work_items (resource_group, kind, priority, due_at) WHERE lease_token IS NULL;
