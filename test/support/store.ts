@@ -1,6 +1,4 @@
 /** A real store on a fresh database, and short ways to speak to it. */
-import type { ResourceInput } from "../../src/resource/command.js";
-import type { ResourceKey } from "../../src/resource/key.js";
 import type { CommittedBatch } from "../../src/state-manager/log/change-log.js";
 import { openStore, type PostgresStore } from "../../src/state-manager/store/postgres-store.js";
 import { createDatabase } from "./postgres.js";
@@ -30,23 +28,5 @@ export async function openTestStore(options: { readonly logCount?: number } = {}
       await store.close();
       await drop();
     },
-  };
-}
-
-/** A key of the kind `test/thing` in `default`. */
-export function thingKey(name: string): ResourceKey {
-  return { resourceGroup: "test", kind: "thing", namespace: "default", name };
-}
-
-/** A desired state with everything optional left empty. */
-export function thing(name: string, changes: Partial<ResourceInput> = {}): ResourceInput {
-  return {
-    key: thingKey(name),
-    shardId: "s1",
-    labels: new Map(),
-    annotations: new Map(),
-    finalizers: [],
-    specJson: null,
-    ...changes,
   };
 }

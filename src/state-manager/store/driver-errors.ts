@@ -23,8 +23,8 @@ export function isPartitionMissing(error: unknown): boolean {
   return sqlState(error) === "23514" && constraintOf(error) === undefined;
 }
 
-/** 08 connection, 57P01..3 shutdown, 53300 too many connections, 25P03/25P04 cut off by a timeout of ours. */
-const AWAY_STATES = /^(08...|57P0[1-5]|53300|25P0[34])$/;
+/** 08 connection, 57P01..5 shutdown, 53300 too many connections; 25P03/25P04, 55P03 and 57014 cut off by a timeout of ours. */
+const AWAY_STATES = /^(08...|57P0[1-5]|53300|25P0[34]|55P03|57014)$/;
 const AWAY_CODES = new Set([
   "ECONNREFUSED",
   "ECONNRESET",

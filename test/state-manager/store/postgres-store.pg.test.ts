@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Change, ORIGIN, type Position } from "../../../src/resource/change.js";
 import { hasReason } from "../../../src/resource/errors.js";
 import { logOf } from "../../../src/resource/log-of.js";
-import { openTestStore, type TestStore, thing, thingKey } from "../../support/store.js";
+import { openTestStore, type TestStore } from "../../support/store.js";
+import { thing, thingKey } from "../../support/things.js";
 
 const everything = { filter: {}, pendingOnly: false, afterId: 0n, offset: 0, limit: 500 };
 

@@ -1,0 +1,279 @@
+import type { WorkReason } from "../../../resource/work.js";
+import type { Statement } from "../database.js";
+
+/**
+ * The queue's statements outside the commit batch (commit-work-items.ts). They lock work items only, by key or SKIP LOCKED,
+ * after a session row at most: work/SPEC.md, lock order.
+ */
+
+const KEY = "resource_group, kind, namespace, name";
+const SAME_KEY = "(w.resource_group, w.kind, w.namespace, w.name) = (e.resource_group, e.kind, e.namespace, e.name)";
+const NO_LEASE = `lease_token = NULL, lease_session_id = NULL, lease_resource_id = NULL, lease_wanted = NULL,
+  leased_at = NULL, lease_deadline = NULL`;
+
+/** One instant per statement. clock_timestamp() itself is volatile, so no index condition could use it. */
+const CLOCK = "clock AS MATERIALIZED (SELECT clock_timestamp() AS now)";
+
+/** PRIORITY of src/resource/work.ts, most urgent first. */
+const CLASSES = "(VALUES (0::smallint), (1::smallint), (2::smallint)) AS class (priority)";
+
+/** Kinds in which work came due, in `in_ms` milliseconds at the earliest: what the doorbell rings for. */
+export interface DueRow {
+  readonly resource_group: string;
+  readonly kind: string;
+  readonly items: number;
+  readonly in_ms: number;
+}
+
+const DUE_ROWS = `
+  SELECT resource_group, kind, count(*)::integer AS items,
+    greatest(0, min(extract(epoch FROM due_at - (SELECT now FROM clock)) * 1000))::double precision AS in_ms
+  FROM due_again GROUP BY resource_group, kind`;
+
+/** The answer of PEEK; no row: there is no such live session. */
+export interface PeekRow {
+  /** How many more leases the session may hold. */
+  readonly room: number;
+  /** Until the earliest item this session may lease is due; 0: now; null: none is waiting. */
+  readonly in_ms: number | null;
+}
+
+/** $1 session, $2 group, $3 kind: whether a look is worth a transaction, and when the next one will be. */
+export const PEEK: Statement = {
+  name: "peek-work",
+  text: `
+    WITH ${CLOCK}
+    SELECT s.concurrency - (SELECT count(*) FROM work_items h WHERE h.lease_session_id = s.session_id
+        AND h.lease_token IS NOT NULL)::integer AS room,
+      greatest(0, extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS in_ms
+    FROM clock, sessions s
+    CROSS JOIN LATERAL (
+      SELECT min(w.due_at) AS due_at FROM ${CLASSES}
+      CROSS JOIN LATERAL (
+        SELECT w.due_at FROM work_items w
+        WHERE w.resource_group = $2 AND w.kind = $3 AND w.priority = class.priority AND w.lease_token IS NULL
+          AND (s.shard_ids = '{}' OR w.shard_id = ANY (s.shard_ids))
+        ORDER BY w.due_at LIMIT 1) w) AS next
+    WHERE s.session_id = $1 AND s.expires_at > clock.now`,
+};
+
+/** A lease just taken. */
+export interface MarkedRow {
+  readonly resource_group: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly resource_id: bigint;
+  readonly lease_token: string;
+  readonly failures: number;
+  readonly lease_deadline: Date;
+  readonly reason: WorkReason;
+  readonly message: string;
+  /** From due to leased. */
+  readonly waited_ms: number;
+}
+
+/**
+ * $1 session (its row locked by a statement before, so the count is exact), $2 group, $3 kind, $4 most items: marks due items,
+ * changes before retries before the sweep. The classes are read one after the other and LIMIT stops between them.
+ *
+ * The objects are read in the next statement: joined in this one they would be older than the lease (2.8). The update
+ * goes by arrays because a join with `due` is planned for a tenth of the table: its LIMIT is a parameter.
+ */
+export const MARK_LEASES: Statement = {
+  name: "mark-leases",
+  text: `
+    WITH ${CLOCK},
+    room AS MATERIALIZED (
+      SELECT s.pass_deadline_ms, s.shard_ids, greatest(0, least($4, s.concurrency - (SELECT count(*) FROM work_items h
+        WHERE h.lease_session_id = s.session_id AND h.lease_token IS NOT NULL))) AS items
+      FROM sessions s WHERE s.session_id = $1),
+    due AS MATERIALIZED (
+      SELECT w.namespace, w.name, w.due_at FROM ${CLASSES}
+      CROSS JOIN LATERAL (
+        SELECT w.namespace, w.name, w.due_at FROM work_items w
+        WHERE w.resource_group = $2 AND w.kind = $3 AND w.priority = class.priority AND w.lease_token IS NULL
+          AND w.due_at <= (SELECT now FROM clock)
+          AND ((SELECT shard_ids FROM room) = '{}' OR w.shard_id = ANY ((SELECT shard_ids FROM room)::text[]))
+        ORDER BY w.due_at LIMIT (SELECT items FROM room) FOR UPDATE SKIP LOCKED) w
+      LIMIT (SELECT items FROM room))
+    UPDATE work_items w SET due_at = NULL, lease_token = gen_random_uuid()::text, lease_session_id = $1,
+      lease_resource_id = w.resource_id, lease_wanted = w.wanted, leased_at = clock.now,
+      lease_deadline = clock.now + room.pass_deadline_ms * interval '1 millisecond'
+    FROM clock, room,
+      unnest(ARRAY(SELECT namespace FROM due), ARRAY(SELECT name FROM due), ARRAY(SELECT due_at FROM due))
+        AS d (namespace, name, due_at)
+    WHERE w.resource_group = $2 AND w.kind = $3 AND w.namespace = d.namespace AND w.name = d.name
+    RETURNING w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.lease_token, w.failures, w.lease_deadline,
+      w.reason, w.message, (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms`,
+};
+
+/** Ends the leases that `which` selects without a failure: due now, or gone with the resource. */
+function returnLeases(which: string, reason: string): string {
+  return `
+    WITH ${CLOCK},
+    ended AS MATERIALIZED (
+      SELECT ${KEY}, resource_id FROM work_items WHERE lease_token IS NOT NULL AND ${which} ORDER BY ${KEY} FOR UPDATE),
+    gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
+    due_again AS (
+      UPDATE work_items w SET due_at = least(w.due_at, clock.now), ${NO_LEASE},
+        reason = CASE WHEN w.due_at IS NULL THEN ${reason} ELSE w.reason END
+      FROM ended e, clock WHERE ${SAME_KEY} AND e.resource_id IS NOT NULL
+      RETURNING w.resource_group, w.kind, w.due_at)
+    ${DUE_ROWS}`;
+}
+
+/** $1 session ids. Run it after the statement that ended the sessions: only then no new lease of theirs can appear. */
+export const RETURN_LEASES_OF_SESSIONS: Statement = {
+  name: "return-leases-of-sessions",
+  text: returnLeases("lease_session_id = ANY ($1::uuid[])", "'LEASE_RETURNED'"),
+};
+
+/** $1 session, $2 tokens, $3 reason to show; null: the one before, as if the item had not been leased. */
+export const RETURN_LEASES: Statement = {
+  name: "return-leases",
+  text: returnLeases("lease_session_id = $1 AND lease_token = ANY ($2::text[])", "coalesce($3::text, w.reason)"),
+};
+
+/**
+ * $1 session, $2 tokens of leases whose resource is not there: removes items that point to it still. The others learnt of
+ * the removal and are returned.
+ */
+export const DROP_GHOSTS: Statement = {
+  name: "drop-ghosts",
+  text: `
+    DELETE FROM work_items
+    WHERE lease_session_id = $1 AND lease_token = ANY ($2::text[]) AND resource_id = lease_resource_id`,
+};
+
+/** Ends the leases that `which` selects as failed passes. The back-off is that of src/resource/backoff.ts. */
+function failLeases(which: string, reason: string, error: string): string {
+  return `
+    WITH ${CLOCK},
+    ended AS MATERIALIZED (
+      SELECT w.resource_group, w.kind, w.namespace, w.name, w.resource_id, ${error} AS error,
+        least(s.backoff_max_ms, s.backoff_base_ms * power(2, least(w.failures, 60))) * (1 - 0.2 * random()) AS backoff_ms
+      FROM work_items w LEFT JOIN sessions s ON s.session_id = w.lease_session_id
+      WHERE w.lease_token IS NOT NULL AND ${which}
+      LIMIT 500 FOR UPDATE OF w SKIP LOCKED),
+    gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
+    successors AS (
+      UPDATE work_items w SET ${NO_LEASE} FROM ended e
+      WHERE ${SAME_KEY} AND w.resource_id <> w.lease_resource_id
+      RETURNING w.resource_group, w.kind, w.due_at),
+    failed AS (
+      UPDATE work_items w SET ${NO_LEASE}, failures = w.failures + 1, last_error = e.error,
+        due_at = coalesce(w.due_at, clock.now + coalesce(e.backoff_ms, 0) * interval '1 millisecond'),
+        priority = CASE WHEN w.due_at IS NULL THEN 1 ELSE w.priority END,
+        reason = CASE WHEN w.due_at IS NULL THEN ${reason} ELSE w.reason END,
+        message = CASE WHEN w.due_at IS NULL THEN e.error ELSE w.message END
+      FROM ended e, clock WHERE ${SAME_KEY} AND w.resource_id = w.lease_resource_id
+      RETURNING w.resource_group, w.kind, w.due_at),
+    due_again AS (SELECT * FROM successors UNION ALL SELECT * FROM failed)
+    ${DUE_ROWS}`;
+}
+
+/** Ends up to 500 leases whose deadline passed (I11). */
+export const EXPIRE_DEADLINES: Statement = {
+  name: "expire-deadlines",
+  text: failLeases(
+    "w.lease_deadline <= (SELECT now FROM clock)",
+    "'DEADLINE_EXCEEDED'",
+    `format('the pass took longer than its deadline of %s ms',
+      round(extract(epoch FROM w.lease_deadline - w.leased_at) * 1000))`,
+  ),
+};
+
+/** $1 session, $2 token, $3 error: a lease that could not be handed out, because the finalizer could not be added. */
+export const FAIL_LEASE: Statement = {
+  name: "fail-lease",
+  text: failLeases("w.lease_session_id = $1 AND w.lease_token = $2", "'RETRY'", "$3::text"),
+};
+
+/**
+ * $1..$4 key, $5 message: wants a pass now; returns whether the resource exists. The item of a resource that is gone, or of
+ * a successor, is not touched: the successor's creation asked for its own pass.
+ */
+export const ENQUEUE: Statement = {
+  name: "enqueue-work",
+  text: `
+    WITH found AS (
+      SELECT r.id, r.shard_id, r.generation > r.observed_generation AS is_pending FROM resources r
+      WHERE (r.resource_group, r.kind, r.namespace, r.name) = ($1, $2, $3, $4)),
+    enqueued AS (
+      INSERT INTO work_items AS w (${KEY}, resource_id, shard_id, wanted, due_at, priority, reason, message, is_pending)
+      SELECT $1, $2, $3, $4, id, shard_id, 1, clock_timestamp(), 0, 'ENQUEUED', $5::text, is_pending FROM found
+      ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
+        wanted = w.wanted + 1, due_at = least(w.due_at, excluded.due_at), priority = excluded.priority,
+        reason = excluded.reason, message = excluded.message
+      WHERE w.resource_id = excluded.resource_id)
+    SELECT id FROM found`,
+};
+
+/** $1 group, $2 kind ('' matches all), $3..$6 the key to go on after, $7 limit: items by key. */
+export const LIST_WORK: Statement = {
+  name: "list-work",
+  text: `
+    SELECT * FROM work_items w
+    WHERE ($1 = '' OR w.resource_group = $1) AND ($2 = '' OR w.kind = $2)
+      AND (w.resource_group, w.kind, w.namespace, w.name) > ($3, $4, $5, $6)
+    ORDER BY ${KEY} LIMIT $7`,
+};
+
+/** Items of one kind, for the gauges. */
+export interface DepthRow {
+  readonly resource_group: string;
+  readonly kind: string;
+  readonly due: number;
+  readonly leased: number;
+}
+
+/** Due and leased items by kind; counts at most 100,000 rows, so a huge backlog shows as at least that. */
+export const COUNT_WORK: Statement = {
+  name: "count-work",
+  text: `
+    SELECT resource_group, kind, count(*) FILTER (WHERE NOT is_leased)::integer AS due,
+      count(*) FILTER (WHERE is_leased)::integer AS leased
+    FROM (
+      SELECT resource_group, kind, lease_token IS NOT NULL AS is_leased FROM work_items
+      WHERE lease_token IS NOT NULL OR due_at <= now() LIMIT 100000) w
+    GROUP BY resource_group, kind`,
+};
+
+/** What the pulse learns: one row, and one more per kind asked for. */
+export interface PulseRow {
+  /** Until the next session or lease expires; null: none will. 0 or less: now. */
+  readonly expiry_in_ms: number | null;
+  /** Until the next sweep of a kind that has a live session. */
+  readonly sweep_in_ms: number | null;
+  readonly resource_group: string | null;
+  readonly kind: string | null;
+  readonly due_in_ms: number | null;
+}
+
+/** $1, $2: groups and kinds with waiting Lease calls (parallel arrays). Every part is answered from the edge of an index. */
+export const PULSE: Statement = {
+  name: "pulse",
+  text: `
+    WITH ${CLOCK},
+    known AS (
+      SELECT least((SELECT min(expires_at) FROM sessions),
+          (SELECT min(lease_deadline) FROM work_items WHERE lease_token IS NOT NULL)) AS expiry,
+        (SELECT min(r.sweep_due_at) FROM reconciled_kinds r WHERE EXISTS (
+          SELECT FROM session_kinds k WHERE k.resource_group = r.resource_group AND k.kind = r.kind)) AS sweep)
+    SELECT (extract(epoch FROM known.expiry - clock.now) * 1000)::double precision AS expiry_in_ms,
+      (extract(epoch FROM known.sweep - clock.now) * 1000)::double precision AS sweep_in_ms,
+      next.resource_group, next.kind,
+      greatest(0, extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS due_in_ms
+    FROM clock CROSS JOIN known
+    LEFT JOIN LATERAL (
+      SELECT k.resource_group, k.kind, min(w.due_at) AS due_at
+      FROM unnest($1::text[], $2::text[]) AS k (resource_group, kind)
+      CROSS JOIN ${CLASSES}
+      CROSS JOIN LATERAL (
+        SELECT w.due_at FROM work_items w
+        WHERE w.resource_group = k.resource_group AND w.kind = k.kind AND w.priority = class.priority
+          AND w.lease_token IS NULL
+        ORDER BY w.due_at LIMIT 1) w
+      GROUP BY k.resource_group, k.kind) AS next ON true`,
+};

@@ -1,0 +1,266 @@
+import { describe, expect, it } from "vitest";
+import type { Command } from "../../src/resource/command.js";
+import { type Decision, decide, type KeyState } from "../../src/resource/decide.js";
+import { hasReason } from "../../src/resource/errors.js";
+import type { Resource } from "../../src/resource/resource.js";
+import { type PassReport, PRIORITY, type WorkItem } from "../../src/resource/work.js";
+import { thing, thingKey } from "../support/things.js";
+
+const now = new Date("2026-01-02T03:04:05.678Z");
+const context = { now, newId: () => 7n, newUid: () => "uid-7", random: 0 };
+const nothing: KeyState = { resource: undefined, item: undefined, isSessionLive: false };
+const key = thingKey("a");
+
+function run(state: KeyState, command: Command): Decision {
+  return decide(state, command, context);
+}
+
+/** The state a decision leaves, as the next command meets it. */
+function then(decision: Decision, isSessionLive = true): KeyState {
+  return { resource: decision.resource, item: decision.item, isSessionLive };
+}
+
+function created(changes: Partial<Resource> = {}): KeyState {
+  const { resource, item } = run(nothing, { type: "create", input: thing("a") });
+  if (resource === undefined) throw new Error("create gives a resource");
+  return { resource: { ...resource, ...changes }, item, isSessionLive: true };
+}
+
+function leased(state: KeyState, wanted = state.item?.wanted ?? 1n): KeyState {
+  if (state.item === undefined || state.resource === undefined) throw new Error("nothing to lease");
+  const lease = {
+    token: "t1",
+    sessionId: "s1",
+    resourceId: state.resource.id,
+    wanted,
+    leasedAt: now,
+    deadline: new Date(now.getTime() + 1000),
+  };
+  return { ...state, item: { ...state.item, dueAt: null, lease } };
+}
+
+function report(changes: Partial<PassReport> = {}, session: { finalizer?: string; sessionId?: string } = {}): Command {
+  return {
+    type: "report",
+    report: {
+      key,
+      leaseToken: "t1",
+      result: { type: "SUCCESS" },
+      observedGeneration: 1n,
+      statusJson: undefined,
+      conditions: [],
+      addFinalizers: [],
+      removeFinalizers: [],
+      labels: new Map(),
+      annotations: new Map(),
+      ...changes,
+    },
+    session: { sessionId: "s1", backoffBaseMs: 5, backoffMaxMs: 1000, finalizer: "", ...session },
+  };
+}
+
+describe("create", () => {
+  it("starts at generation 1, observed 0, due now", () => {
+    const { outcome, resource, item } = run(nothing, { type: "create", input: thing("a", { specJson: "{}" }) });
+    expect(outcome).toBe("CREATED");
+    expect(resource).toMatchObject({ id: 7n, uid: "uid-7", generation: 1n, observedGeneration: 0n, writeCount: 1n });
+    expect(item).toMatchObject({ reason: "CREATED", dueAt: now, priority: PRIORITY.change, isPending: true });
+  });
+
+  it("refuses a taken key", () => {
+    expect(() => run(created(), { type: "create", input: thing("a") })).toThrowError(/test\/thing default\/a exists/);
+  });
+});
+
+describe("writes of the desired state", () => {
+  it("raise the generation and keep status, observed generation and the deletion mark", () => {
+    const before = created({
+      statusJson: '{"x":1}',
+      observedGeneration: 1n,
+      deletionRequestedAt: now,
+      finalizers: ["f"],
+    });
+    const { resource } = run(before, { type: "update", input: thing("a", { finalizers: ["f"] }), expected: {} });
+    expect(resource).toMatchObject({
+      generation: 2n,
+      statusJson: '{"x":1}',
+      observedGeneration: 1n,
+      deletionRequestedAt: now,
+    });
+  });
+
+  it("of what is being deleted remove it when they drop the last finalizer (I5)", () => {
+    const before = created({ deletionRequestedAt: now, finalizers: ["f"] });
+    const { outcome, resource, item } = run(before, { type: "update", input: thing("a"), expected: {} });
+    expect([outcome, resource, item]).toEqual(["REMOVED", undefined, undefined]);
+  });
+
+  it("are checked in the order uid, shard, revision, generation", () => {
+    const before = created({ revision: 5n });
+    const reasonOf = (expected: object, shardId = "s1") => {
+      try {
+        run(before, { type: "update", input: thing("a", { shardId }), expected });
+        return "accepted";
+      } catch (error) {
+        return hasReason(error, "UID_CONFLICT", "SHARD_CONFLICT", "REVISION_CONFLICT", "GENERATION_CONFLICT")
+          ? error.reason
+          : String(error);
+      }
+    };
+    expect(reasonOf({ uid: "other", revision: 1n })).toBe("UID_CONFLICT");
+    expect(reasonOf({ revision: 5n }, "s2")).toBe("SHARD_CONFLICT");
+    expect(reasonOf({ revision: 4n, generation: 9n })).toBe("REVISION_CONFLICT");
+    expect(reasonOf({ revision: 5n, generation: 9n })).toBe("GENERATION_CONFLICT");
+    expect(reasonOf({ revision: 5n, generation: 1n, uid: "uid-7" })).toBe("accepted");
+  });
+
+  it("by apply leave finalizers of others alone", () => {
+    const before = created({ finalizers: ["reconciler"] });
+    expect(run(before, { type: "apply", input: thing("a") }).outcome).toBe("UNCHANGED");
+    const { resource } = run(before, { type: "apply", input: thing("a", { specJson: "1" }) });
+    expect(resource?.finalizers).toEqual(["reconciler"]);
+  });
+});
+
+describe("delete", () => {
+  it("removes at once without finalizers", () => {
+    expect(run(created(), { type: "delete", key, expected: {} })).toMatchObject({
+      outcome: "REMOVED",
+      resource: undefined,
+    });
+  });
+
+  it("marks once with finalizers, as a new generation", () => {
+    const first = run(created({ finalizers: ["f"] }), { type: "delete", key, expected: {} });
+    expect(first.resource).toMatchObject({ deletionRequestedAt: now, generation: 2n });
+    expect(first.item?.reason).toBe("DELETION_REQUESTED");
+    const again = run(then(first), { type: "delete", key, expected: {} });
+    expect(again.resource).toBe(first.resource);
+  });
+});
+
+describe("a report", () => {
+  it("with the current lease stores everything and settles the item", () => {
+    const { outcome, resource, item } = run(
+      leased(created()),
+      report({ statusJson: '{"ok":true}', labels: new Map([["l", "v"]]) }),
+    );
+    expect(outcome).toBe("UPDATED");
+    expect(resource).toMatchObject({ statusJson: '{"ok":true}', observedGeneration: 1n, generation: 1n });
+    expect(resource?.labels.get("l")).toBe("v");
+    expect(item).toBeUndefined();
+  });
+
+  it("changes nothing with another token, another session, an expired session or past the deadline (I8)", () => {
+    const state = leased(created());
+    const late = { ...context, now: new Date(now.getTime() + 1000) };
+    const attempts: Decision[] = [
+      run(state, report({ leaseToken: "t2" })),
+      run(state, report({}, { sessionId: "s2" })),
+      run({ ...state, isSessionLive: false }, report()),
+      decide(state, report(), late),
+      run(created(), report()),
+    ];
+    for (const { outcome, item } of attempts) {
+      expect(outcome).toBe("STALE");
+      expect(item === state.item || item?.lease === null).toBe(true);
+    }
+    expect(attempts[0]?.resource).toBe(state.resource);
+  });
+
+  it("after a change during the pass leaves exactly one more pass due (I7)", () => {
+    const changed = run(leased(created()), { type: "update", input: thing("a", { specJson: "2" }), expected: {} });
+    expect(changed.item?.lease).not.toBeNull();
+    const after = run(then(changed), report());
+    expect(after.item).toMatchObject({ lease: null, dueAt: now, reason: "SPEC_CHANGED" });
+    expect(after.resource).toMatchObject({ generation: 2n, observedGeneration: 1n });
+  });
+
+  it("never writes to a successor of the same key, and ends the lease", () => {
+    const gone = run(leased(created()), { type: "delete", key, expected: {} });
+    expect(gone.item?.lease).not.toBeNull();
+    const successor = decide(then(gone), { type: "create", input: thing("a") }, { ...context, newId: () => 8n });
+    expect(successor.item).toMatchObject({ resourceId: 8n, dueAt: now });
+    const after = run(then(successor), report({ statusJson: '"of the dead"' }));
+    expect(after.resource).toBe(successor.resource);
+    expect(after.item).toMatchObject({ lease: null, dueAt: now, resourceId: 8n });
+  });
+
+  it("of success over a deleting resource takes the reconciler's own finalizer and removes it (I5)", () => {
+    const deleting = created({ finalizers: ["own"], deletionRequestedAt: now, generation: 2n });
+    const { outcome, item } = run(leased(deleting), report({ observedGeneration: 2n }, { finalizer: "own" }));
+    expect([outcome, item]).toEqual(["REMOVED", undefined]);
+    const kept = run(
+      leased(created({ finalizers: ["own", "other"], deletionRequestedAt: now, generation: 2n })),
+      report({ observedGeneration: 2n }, { finalizer: "own" }),
+    );
+    expect(kept.resource?.finalizers).toEqual(["other"]);
+    expect(kept.item).toBeUndefined();
+  });
+
+  it("of an error keeps the hold, counts and waits for the back-off", () => {
+    const state = leased(created({ finalizers: ["own"], deletionRequestedAt: now, generation: 2n }));
+    const { resource, item } = run(
+      state,
+      report({ result: { type: "ERROR", error: "boom" }, observedGeneration: undefined }, { finalizer: "own" }),
+    );
+    expect(resource?.finalizers).toEqual(["own"]);
+    expect(item).toMatchObject({
+      failures: 1,
+      lastError: "boom",
+      dueAt: new Date(now.getTime() + 5),
+      priority: PRIORITY.retry,
+    });
+  });
+
+  it("that changes nothing writes nothing", () => {
+    const state = leased(created({ observedGeneration: 1n, statusJson: '{"a":1}' }));
+    const { outcome, resource } = run(state, report({ statusJson: '{ "a": 1 }' }));
+    expect(outcome).toBe("UNCHANGED");
+    expect(resource).toBe(state.resource);
+  });
+
+  it("refuses an observed generation above the stored one (I6)", () => {
+    expect(() => run(leased(created()), report({ observedGeneration: 2n }))).toThrowError(/must not be above/);
+  });
+});
+
+describe("a hold", () => {
+  const hold: Command = { type: "hold", key, leaseToken: "t1", sessionId: "s1", finalizer: "own" };
+
+  it("adds the finalizer once and asks for no pass", () => {
+    const state = leased(created());
+    const first = run(state, hold);
+    expect(first.resource?.finalizers).toEqual(["own"]);
+    expect(first.item).toBe(state.item);
+    expect(run(then(first), hold).outcome).toBe("UNCHANGED");
+  });
+
+  it("adds nothing to what is being deleted", () => {
+    const state = leased(created({ finalizers: ["other"], deletionRequestedAt: now }));
+    expect(run(state, hold).resource).toBe(state.resource);
+  });
+});
+
+describe("a status write without a lease", () => {
+  const write = (observedGeneration: bigint): Command => ({
+    type: "update-status",
+    key,
+    statusJson: '"s"',
+    observedGeneration,
+    metadata: undefined,
+    expected: {},
+  });
+
+  it("settles the item when it catches up, and asks for a pass when it does not", () => {
+    expect(run(created(), write(1n)).item).toBeUndefined();
+    const behind: WorkItem | undefined = run(created(), write(0n)).item;
+    expect(behind).toMatchObject({ reason: "STATUS_CHANGED", dueAt: now });
+  });
+
+  it("during a lease leaves the lease alone and one more pass or none", () => {
+    const { item } = run(leased(created()), write(1n));
+    expect(item).toMatchObject({ isPending: false, dueAt: null });
+    expect(item?.lease).not.toBeNull();
+  });
+});

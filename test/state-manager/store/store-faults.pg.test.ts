@@ -1,0 +1,146 @@
+import pg from "pg";
+import { afterEach, describe, expect, it } from "vitest";
+import { type Change, ORIGIN, type Position } from "../../../src/resource/change.js";
+import { DomainError } from "../../../src/resource/errors.js";
+import { migrate } from "../../../src/state-manager/store/migrate.js";
+import { openStore, type PostgresStore } from "../../../src/state-manager/store/postgres-store.js";
+import { createDatabase, startPostgres } from "../../support/postgres.js";
+import { startTcpProxy } from "../../support/tcp-proxy.js";
+import { thing, thingKey } from "../../support/things.js";
+import { until } from "../../support/until.js";
+
+const cleanups: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function open(databaseUrl: string): Promise<PostgresStore> {
+  const store = await openStore({ databaseUrl, onCommitted: async () => {} });
+  cleanups.push(() => store.close());
+  return store;
+}
+
+async function history(store: PostgresStore): Promise<Change[]> {
+  const changes: Change[] = [];
+  for (let after: Position = ORIGIN; ; after = changes.at(-1) ?? ORIGIN) {
+    const page = await store.log.read(0, after, 500);
+    if (page.length === 0) return changes;
+    changes.push(...page);
+  }
+}
+
+describe("replicas that start at once on an empty database", () => {
+  it("migrate it once and agree on its identity", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const identities = await Promise.all(Array.from({ length: 4 }, () => migrate(url, {})));
+    expect(new Set(identities.map(({ storeId }) => storeId)).size).toBe(1);
+  });
+
+  it("are told when LOG_COUNT is not the store's", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    expect((await migrate(url, { logCount: 2 })).logCount).toBe(2);
+    expect((await migrate(url, {})).logCount).toBe(2);
+    await expect(migrate(url, { logCount: 3 })).rejects.toThrowError(
+      /LOG_COUNT is 3, but the store was created with 2/,
+    );
+  });
+});
+
+describe("a COMMIT whose reply is lost", () => {
+  it("is found by its fingerprint and acknowledged, not repeated (2.4)", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const target = new URL(url);
+    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+    cleanups.push(() => proxy.close());
+    const direct = await open(url);
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const store = await open(proxied.href);
+    await store.sink.submit({ type: "create", input: thing("before") });
+    proxy.cutReplyTo("COMMIT");
+    const { resource } = await store.sink.submit({ type: "create", input: thing("cut") });
+    expect(proxy.hasCut()).toBe(true);
+    expect(await direct.reader.get(thingKey("cut"))).toEqual(resource);
+    expect((await history(direct)).map(({ revision }) => revision)).toEqual([1n, 2n]);
+  });
+
+  it("that never arrived is refused as retryable and leaves nothing", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const target = new URL(url);
+    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+    cleanups.push(() => proxy.close());
+    const direct = await open(url);
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const store = await open(proxied.href);
+    proxy.cutReplyTo("insert-events");
+    const error = await store.sink.submit({ type: "create", input: thing("cut") }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
+    expect(await direct.reader.get(thingKey("cut"))).toBeUndefined();
+    await store.sink.submit({ type: "create", input: thing("cut") });
+    expect(await history(direct)).toHaveLength(1);
+  });
+});
+
+describe("Postgres crashing under load", () => {
+  it("loses no acknowledged write, leaves no gap, and is reconnected to (I10)", async () => {
+    const cluster = await startPostgres();
+    cleanups.push(() => cluster.remove());
+    const store = await open(cluster.url);
+    const acknowledged = new Set<string>();
+    const failures: unknown[] = [];
+    let isRunning = true;
+    let next = 0;
+    const writers = Array.from({ length: 32 }, async () => {
+      while (isRunning) {
+        const name = `n-${next++}`;
+        await store.sink.submit({ type: "create", input: thing(name) }).then(
+          () => acknowledged.add(name),
+          (error: unknown) => failures.push(error),
+        );
+      }
+    });
+    await until(() => acknowledged.size > 300);
+    await cluster.restart("immediate");
+    const sizeAtRestart = acknowledged.size;
+    await until(() => acknowledged.size > sizeAtRestart + 300, { timeoutMs: 20_000 });
+    isRunning = false;
+    await Promise.all(writers);
+    const codes = failures.map((error) => (error instanceof DomainError ? error.code : String(error)));
+    expect(codes.filter((code) => code !== "UNAVAILABLE" && code !== "DEADLINE_EXCEEDED")).toEqual([]);
+    const changes = await history(store);
+    const stored = new Set(changes.map(({ resource }) => resource.key.name));
+    expect([...acknowledged].filter((name) => !stored.has(name))).toEqual([]);
+    expect(changes.map(({ revision }) => revision)).toEqual(changes.map((_, i) => BigInt(i + 1)));
+  });
+});
+
+describe("a writer that stops while it holds the log", () => {
+  it("is cut off in seconds, so that others go on", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const store = await open(url);
+    const paused = new pg.Client({ connectionString: url, options: "-c idle_in_transaction_session_timeout=3000" });
+    // The server closes it; that is the point.
+    paused.on("error", () => {});
+    await paused.connect();
+    await paused.query("BEGIN; SELECT 1 FROM log_heads FOR UPDATE");
+    const results = await Promise.all(
+      Array.from({ length: 5 }, async (_, i) => {
+        for (;;) {
+          try {
+            return (await store.sink.submit({ type: "create", input: thing(`n-${i}`) })).outcome;
+          } catch (error) {
+            if (!(error instanceof DomainError) || error.code !== "UNAVAILABLE") throw error;
+          }
+        }
+      }),
+    );
+    expect(results).toEqual(Array(5).fill("CREATED"));
+    await paused.end().catch(() => {});
+  });
+});

@@ -1,0 +1,82 @@
+/** Real PostgreSQL 18 servers for tests: the bundled one of the product, in directories of this run. */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import pg from "pg";
+import { PostgresCluster as Cluster, type StopMode } from "../../src/state-manager/embedded-postgres/cluster.js";
+import { runDirectory } from "./run-directory.js";
+
+/** The variable in which global setup leaves the address of the run's shared cluster. */
+export const sharedPostgresVariable = "RECONCILE_TEST_POSTGRES_URL";
+
+/** A PostgreSQL server of one test, to be stopped and started at will. */
+export interface PostgresCluster {
+  /** Address of its database `postgres`, as a superuser. A restart keeps it. */
+  readonly url: string;
+  readonly dataDir: string;
+  /** Stops it: `fast` (default) cuts clients off and checkpoints, `immediate` stops as a crash does. Safe when stopped. */
+  stop(mode?: StopMode): Promise<void>;
+  /** Starts it and returns once it takes connections, after any crash recovery. */
+  start(): Promise<void>;
+  /** `stop` and `start`. */
+  restart(mode?: StopMode): Promise<void>;
+  /** Stops it and removes its data. What a test leaves behind is removed at the end of the run. */
+  remove(): Promise<void>;
+}
+
+/** A fresh, empty database in the run's shared cluster. `drop` cuts its connections off. */
+export async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  const shared = process.env[sharedPostgresVariable];
+  if (shared === undefined) throw new Error("no shared PostgreSQL cluster: run this with vitest");
+  const name = `test_${randomBytes(6).toString("hex")}`;
+  await execute(shared, `CREATE DATABASE ${name} TEMPLATE template0`);
+  const url = new URL(shared);
+  url.pathname = `/${name}`;
+  return { url: url.href, drop: () => execute(shared, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
+}
+
+/**
+ * Creates and starts a cluster of its own, about a second. `settings` are further `postgresql.conf` names and values.
+ * Durability stays as it is in production (`fsync` on): what a test sees survive a crash survives one (I10).
+ */
+export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresCluster> {
+  const directory = mkdtempSync(join(runDirectory(), "postgres-"));
+  const cluster = await Cluster.open(directory, new Map(Object.entries({ ...defaults, ...settings })));
+  await cluster.start();
+  const url = cluster.url("postgres");
+  return {
+    url,
+    dataDir: join(directory, "cluster"),
+    stop: (mode) => cluster.stop(mode),
+    async start() {
+      await cluster.start();
+      if (cluster.url("postgres") !== url) throw new Error("another program took the port of the stopped PostgreSQL");
+    },
+    async restart(mode) {
+      await this.stop(mode);
+      await this.start();
+    },
+    async remove() {
+      await cluster.stop("immediate");
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** 200 connections: two test files at a time, some of which run several replicas with a pool each. */
+const defaults = {
+  listen_addresses: "127.0.0.1",
+  unix_socket_directories: "", // The directory's path may exceed the 107 bytes of a socket's name.
+  max_connections: "200",
+  shared_buffers: "64MB",
+};
+
+async function execute(url: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}

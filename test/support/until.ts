@@ -1,0 +1,28 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+/**
+ * Waits for a condition instead of for an amount of time: polls `check` every 10 ms and answers with its first truthy
+ * result. A check that throws counts as "not yet" (its error becomes the cause of the timeout), so it may assert or ask
+ * a server that is still starting.
+ *
+ * @throws Error naming `what` after `timeoutMs` (10 s by default: generous, because two cores are shared by all tests).
+ */
+export async function until<T>(
+  check: () => T | Promise<T>,
+  options: { timeoutMs?: number; what?: string } = {},
+): Promise<NonNullable<T>> {
+  const { timeoutMs = 10_000, what = check.toString() } = options;
+  const deadline = performance.now() + timeoutMs;
+  let cause: unknown;
+  while (true) {
+    try {
+      const result = await check();
+      if (result) return result;
+      cause = undefined;
+    } catch (error) {
+      cause = error;
+    }
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
+    await sleep(10);
+  }
+}

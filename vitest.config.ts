@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    globalSetup: "test/support/global-setup.ts",
+    setupFiles: "test/support/worker-setup.ts",
+    // Processes, not threads: tests signal, starve and exit processes. Two, because most files start servers of their own.
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 30_000,
+    // A test that passes at the second try is a test that fails.
+    retry: 0,
+  },
+});
