@@ -10,14 +10,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 export async function until<T>(
   check: () => T | Promise<T>,
   options: { timeoutMs?: number; what?: string } = {},
-): Promise<NonNullable<T>> {
+): Promise<Exclude<T, false | null | undefined>> {
   const { timeoutMs = 10_000, what = check.toString() } = options;
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   while (true) {
     try {
       const result = await check();
-      if (result) return result;
+      // Truthy, so none of the excluded; the compiler does not narrow a type parameter.
+      if (result) return result as Exclude<T, false | null | undefined>;
       cause = undefined;
     } catch (error) {
       cause = error;

@@ -1,0 +1,40 @@
+/** What runs: started once, stopped once. */
+interface Running {
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts something and stops it on SIGINT or SIGTERM, also when the signal comes while it is still starting. A second signal, or
+ * `timeoutMs` after the first, ends the process at once.
+ */
+export async function runUntilSignal<T extends Running>(options: {
+  readonly start: () => Promise<T>;
+  readonly onStarted?: (running: T) => void;
+  readonly timeoutMs: number;
+  readonly onTimeout: () => void;
+}): Promise<void> {
+  const signalled = nextSignal();
+  const running = await options.start();
+  options.onStarted?.(running);
+  await signalled;
+  const timer = setTimeout(() => {
+    options.onTimeout();
+    process.exit(1);
+  }, options.timeoutMs);
+  void nextSignal().then(() => process.exit(1));
+  await running.stop();
+  clearTimeout(timer);
+  process.exit(0);
+}
+
+function nextSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = () => {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+      resolve();
+    };
+    process.on("SIGINT", onSignal);
+    process.on("SIGTERM", onSignal);
+  });
+}

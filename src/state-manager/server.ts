@@ -1,0 +1,182 @@
+import { isIPv6 } from "node:net";
+import type { Logger } from "pino";
+import { type Api, startApi } from "./api/server-api.js";
+import type { Config, Secrets } from "./config.js";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.js";
+import type { CommittedBatch } from "./log/change-log.js";
+import { RedisDoorbellChannel } from "./log/doorbell-channel.js";
+import { Publisher } from "./log/publisher.js";
+import { StreamKeys } from "./log/stream-keys.js";
+import { createMetrics, type Metrics } from "./observability/metrics.js";
+import { RedisConnections } from "./redis-connection.js";
+import { ResourceService } from "./service/resource-service.js";
+import { openStore, type PostgresStore } from "./store/postgres-store.js";
+import { ResumeTokens } from "./watch/resume-token.js";
+import { WatchService } from "./watch/watch-service.js";
+import { WorkQueue } from "./work/work-queue.js";
+
+/** A state-manager while it serves. */
+export interface StateManager {
+  /** For example `http://127.0.0.1:8080`; a wildcard address is shown as loopback. */
+  readonly url: string;
+  readonly metrics: Metrics;
+  /**
+   * Ends waiting calls and watches with errors that clients resume from, finishes batches, and disconnects, within the
+   * configured time. Safe to call twice.
+   */
+  stop(): Promise<void>;
+}
+
+/** Retention and partitions are looked after this often; an hour is the size of a partition. */
+const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
+
+/** The composition root: the one place where rooms meet. Rejects when PostgreSQL cannot be reached or the port is taken. */
+export async function startStateManager(options: {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly logger: Logger;
+}): Promise<StateManager> {
+  const { config, logger } = options;
+  const closers: (() => Promise<void> | void)[] = [];
+  const stop = async () => {
+    // In reverse: what was started last stands on what was started first.
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const metrics = createMetrics();
+    const databaseUrl = options.secrets.databaseUrl ?? (await startBundled(config, logger, closers));
+    const rooms = await openRooms({ ...options, databaseUrl, metrics, closers });
+    const api = await serve(rooms, config, metrics, logger);
+    closers.push(
+      () => api.close(config.shutdownTimeoutMs / 2),
+      () => rooms.watch.stop(),
+      () => rooms.work.stop(),
+    );
+    const url = addressOf(config.serverHost, api.port);
+    logger.info({ url, storeId: rooms.store.identity.storeId, logs: rooms.store.identity.logCount }, "serving");
+    let stopped: Promise<void> | undefined;
+    return { url, metrics, stop: () => (stopped ??= stop()) };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** What the API serves. */
+interface Rooms {
+  readonly store: PostgresStore;
+  readonly watch: WatchService;
+  readonly work: WorkQueue;
+}
+
+interface RoomsOptions {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly logger: Logger;
+  readonly databaseUrl: string;
+  readonly metrics: Metrics;
+  readonly closers: (() => Promise<void> | void)[];
+}
+
+async function openRooms({ config, secrets, logger, databaseUrl, metrics, closers }: RoomsOptions): Promise<Rooms> {
+  // Commits begin when the API does, so nothing is handed over before `deliver` is complete.
+  let deliver: (batch: CommittedBatch) => Promise<void> = async () => {};
+  const store = await openStore({
+    databaseUrl,
+    poolSize: config.databasePoolSize,
+    logCount: config.logCount,
+    retentionHours: config.logRetentionHours,
+    metrics,
+    onIdleError: (err) => logger.warn({ err }, "idle database connection lost"),
+    onCommitted: (batch) => deliver(batch),
+  });
+  closers.push(() => store.close());
+  const { identity, database, sink, reader, log: durable } = store;
+
+  const redis = secrets.redisUrl === undefined ? undefined : openRedis(secrets.redisUrl, identity.storeId, logger);
+  if (redis !== undefined) closers.push(redis.close);
+  const watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger });
+  const work = new WorkQueue({ database, sink, reader, doorbellChannel: redis?.doorbell, metrics, logger });
+  const publisher =
+    redis &&
+    new Publisher({
+      redis: redis.connections.commands,
+      keys: redis.keys,
+      logCount: identity.logCount,
+      durable,
+      metrics,
+      logger,
+    });
+  if (publisher !== undefined) closers.push(() => publisher.stop());
+  deliver = async ({ changes, due }) => {
+    const published = publisher?.publish(changes);
+    watch.offer(changes);
+    work.onCommitted(due);
+    await published;
+  };
+  work.start();
+  closers.push(maintain(store, logger));
+  return { store, watch, work };
+}
+
+function openRedis(url: string, storeId: string, logger: Logger) {
+  const connections = new RedisConnections(url, logger);
+  const keys = new StreamKeys(storeId);
+  const doorbell = new RedisDoorbellChannel({
+    publisher: connections.commands,
+    subscriber: connections.subscriber(),
+    keys,
+  });
+  const close = async () => {
+    await doorbell.close();
+    connections.close();
+  };
+  return { connections, keys, doorbell, close };
+}
+
+function serve({ store, watch, work }: Rooms, config: Config, metrics: Metrics, logger: Logger): Promise<Api> {
+  return startApi({
+    config: { host: config.serverHost, port: config.serverPort, corsAllowedOrigins: config.corsAllowedOrigins },
+    resources: new ResourceService({ sink: store.sink, reader: store.reader, watch }),
+    watch,
+    work,
+    tokens: new ResumeTokens(store.identity),
+    // Redis is not asked: without it everything is served, only by other means (2.2).
+    readiness: async () => {
+      const isReachable = await store.ping();
+      return { ok: isReachable, problems: isReachable ? [] : ["PostgreSQL does not answer"] };
+    },
+    metrics,
+    logger,
+  });
+}
+
+async function startBundled(config: Config, logger: Logger, closers: RoomsOptions["closers"]): Promise<string> {
+  const postgres: EmbeddedPostgres = await startEmbeddedPostgres({ dataDir: config.dataDir, log: logger });
+  closers.push(() => postgres.stop());
+  return postgres.url;
+}
+
+/** Returns what ends it. */
+function maintain(store: PostgresStore, logger: Logger): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  const run = () => {
+    running ??= store
+      .maintain()
+      .catch((err: unknown) => logger.warn({ err }, "log maintenance failed; trying again later"))
+      .finally(() => {
+        running = undefined;
+      });
+  };
+  run();
+  const timer = setInterval(run, MAINTENANCE_INTERVAL_MS).unref();
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}
+
+function addressOf(host: string, port: number): string {
+  const shown = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `http://${isIPv6(shown) ? `[${shown}]` : shown}:${port}`;
+}
