@@ -1,6 +1,7 @@
 import type { Command, Outcome } from "./command.js";
 import { setConditions } from "./conditions.js";
 import type { KeyState } from "./decide.js";
+import { addFinalizers, removeFinalizers } from "./finalizers.js";
 import { sameJson } from "./json-text.js";
 import { checkFits } from "./limits.js";
 import { checkObservedGeneration } from "./preconditions.js";
@@ -51,8 +52,8 @@ export function decideReport(
 
 /** A resource on its way out gets no new hold: the first pass over it has nothing to clean up. */
 function held(before: Resource, finalizer: string): Resource {
-  if (before.deletionRequestedAt !== null || before.finalizers.includes(finalizer)) return before;
-  return { ...before, finalizers: [...before.finalizers, finalizer] };
+  if (before.deletionRequestedAt !== null) return before;
+  return { ...before, finalizers: addFinalizers(before.finalizers, [finalizer]) };
 }
 
 function reported(before: Resource, command: Extract<Command, { type: "report" }>, now: Date): Resource {
@@ -63,7 +64,9 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
   return {
     ...before,
     statusJson:
-      report.conditions.length === 0 ? statusJson : setConditions(statusJson, report.conditions, observed, now),
+      report.conditions.length === 0
+        ? statusJson
+        : setConditions(statusJson, report.conditions, observed, now, before.statusJson),
     // A status write may have got further meanwhile; a report never takes that back.
     observedGeneration: observed > before.observedGeneration ? observed : before.observedGeneration,
     labels: patch(before.labels, report.labels),
@@ -76,8 +79,7 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
 function patchFinalizers(before: Resource, report: PassReport, own: string): readonly string[] {
   const isCleanedUp = report.result.type === "SUCCESS" && before.deletionRequestedAt !== null;
   const removed = isCleanedUp ? [...report.removeFinalizers, own] : report.removeFinalizers;
-  const kept = before.finalizers.filter((finalizer) => !removed.includes(finalizer));
-  return [...kept, ...report.addFinalizers.filter((finalizer) => !kept.includes(finalizer))];
+  return addFinalizers(removeFinalizers(before.finalizers, removed), report.addFinalizers);
 }
 
 function patch(current: StringMap, changes: ReadonlyMap<string, string | null>): StringMap {

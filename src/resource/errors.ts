@@ -40,7 +40,7 @@ export class DomainError extends Error {
   override readonly name = "DomainError";
   readonly code: ErrorCode;
   readonly reason: ErrorReason;
-  /** Path of the offending field, for example `resource.labels["a"]`; empty when no field is to blame. */
+  /** Path of the offending field, for example `labels["a"]`; empty when no field is to blame. */
   readonly field: string;
 
   constructor(

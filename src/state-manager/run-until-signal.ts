@@ -3,6 +3,9 @@ interface Running {
   stop(): Promise<void>;
 }
 
+/** npm passes a terminal's Ctrl-C on to a process that has got it already: two signals this close are one. */
+const SAME_SIGNAL_MS = 500;
+
 /**
  * Starts something and stops it on SIGINT or SIGTERM, also when the signal comes while it is still starting. A second signal, or
  * `timeoutMs` after the first, ends the process at once.
@@ -21,15 +24,16 @@ export async function runUntilSignal<T extends Running>(options: {
     options.onTimeout();
     process.exit(1);
   }, options.timeoutMs);
-  void nextSignal().then(() => process.exit(1));
+  void nextSignal(performance.now() + SAME_SIGNAL_MS).then(() => process.exit(1));
   await running.stop();
   clearTimeout(timer);
   process.exit(0);
 }
 
-function nextSignal(): Promise<void> {
+function nextSignal(notBefore = 0): Promise<void> {
   return new Promise((resolve) => {
     const onSignal = () => {
+      if (performance.now() < notBefore) return;
       process.off("SIGINT", onSignal);
       process.off("SIGTERM", onSignal);
       resolve();

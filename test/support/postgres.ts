@@ -44,17 +44,18 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
   const cluster = await Cluster.open(directory, new Map(Object.entries({ ...defaults, ...settings })));
   await cluster.start();
   const url = cluster.url("postgres");
+  const start = async () => {
+    await cluster.start();
+    if (cluster.url("postgres") !== url) throw new Error("another program took the port of the stopped PostgreSQL");
+  };
   return {
     url,
     dataDir: join(directory, "cluster"),
     stop: (mode) => cluster.stop(mode),
-    async start() {
-      await cluster.start();
-      if (cluster.url("postgres") !== url) throw new Error("another program took the port of the stopped PostgreSQL");
-    },
+    start,
     async restart(mode) {
-      await this.stop(mode);
-      await this.start();
+      await cluster.stop(mode);
+      await start();
     },
     async remove() {
       await cluster.stop("immediate");

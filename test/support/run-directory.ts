@@ -45,8 +45,9 @@ function pidFilesIn(directory: string): string[] {
 
 function end(pid: number): void {
   process.kill(pid, "SIGQUIT");
-  const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let waited = 0; waited < 5_000 && identifyProcess(pid) !== undefined; waited += 20) Atomics.wait(pause, 0, 0, 20);
+  const clock = new Int32Array(new SharedArrayBuffer(4)); // Nobody wakes it: waiting on it is a synchronous sleep.
+  const deadline = Date.now() + 5_000;
+  while (identifyProcess(pid) !== undefined && Date.now() < deadline) Atomics.wait(clock, 0, 0, 20);
 }
 
 /** Removes the directories of dead owners: a run ended by SIGKILL cannot clean up after itself. */

@@ -156,3 +156,5 @@ export const BEGIN: Statement = { name: "begin", text: "BEGIN" };
 export const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 /** Takes it back. */
 export const ROLLBACK: Statement = { name: "rollback", text: "ROLLBACK" };
+/** Asks whether the server answers. */
+export const PING: Statement = { name: "ping", text: "SELECT 1" };

@@ -1,6 +1,6 @@
 import type { Database, Statement } from "./database.js";
 
-/** Partitions made ahead of need, in hours: making one locks the table for a moment, so not at the very hour. */
+/** Partitions made ahead of need, in hours: a write that finds none makes it, but should not have to. */
 const HOURS_AHEAD = 2;
 
 /** Keeps the hourly partitions of `events` ahead of the clock. */
@@ -47,11 +47,22 @@ export const LOCK_PARTITIONS: Statement = {
   text: "SELECT pg_advisory_xact_lock(hashtext('reconcile.events.partitions'))",
 };
 
-/** `bucket` is an integer of ours, so it may stand in the text: DDL takes no parameters. */
+/**
+ * Made on its own and then attached: that takes no lock a reader, a writer or a backup holds, whereas `PARTITION OF` waits for
+ * all of them, and every write waits behind it. `bucket` is an integer of ours, so it may stand in the text: DDL takes no
+ * parameters.
+ */
 function createPartition(bucket: number): Statement {
+  const table = partitionName(bucket);
   return {
     name: "create-partition",
-    text: `CREATE TABLE IF NOT EXISTS ${partitionName(bucket)} PARTITION OF events FOR VALUES FROM (${bucket}) TO (${bucket + 1})`,
+    text: `
+      DO $$ BEGIN
+        IF to_regclass('${table}') IS NULL THEN
+          CREATE TABLE ${table} (LIKE events INCLUDING ALL);
+          ALTER TABLE events ATTACH PARTITION ${table} FOR VALUES FROM (${bucket}) TO (${bucket + 1});
+        END IF;
+      END $$`,
   };
 }
 

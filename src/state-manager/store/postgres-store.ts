@@ -3,7 +3,7 @@ import { Compactor } from "../log/compactor.js";
 import { PostgresChangeLog } from "../log/postgres-change-log.js";
 import type { Metrics } from "../observability/metrics.js";
 import { BatchCommitter } from "./commit-batch.js";
-import { Database } from "./database.js";
+import { Database, PING } from "./database.js";
 import { EventPartitions } from "./event-partitions.js";
 import { GroupCommit } from "./group-commit.js";
 import { listResources } from "./list-resources.js";
@@ -33,6 +33,8 @@ export interface PostgresStore {
   readonly reader: ResourceReader;
   readonly log: DurableChangeLog;
   readonly compactor: Compactor;
+  /** Whether PostgreSQL answers. */
+  ping(): Promise<boolean>;
   /** Makes partitions ahead and drops expired ones; call it every few minutes. */
   maintain(): Promise<void>;
   /** Finishes what was submitted, then disconnects. */
@@ -73,6 +75,11 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
     reader: { get: (key) => reads.get(key), list: (query) => listResources(database, query) },
     log: new PostgresChangeLog(database),
     compactor,
+    ping: () =>
+      database.query(PING).then(
+        () => true,
+        () => false,
+      ),
     maintain: async () => {
       await partitions.ensureAhead();
       await compactor.compact();

@@ -1,4 +1,5 @@
-import type { Resource } from "../../resource/resource.js";
+import type { Resource, StringMap } from "../../resource/resource.js";
+import type { Column } from "./columns.js";
 
 /** A row of `resources`, as the driver parses it. */
 export interface ResourceRow {
@@ -12,7 +13,8 @@ export interface ResourceRow {
   readonly labels: Readonly<Record<string, string>>;
   /** json, so its text. */
   readonly annotations: string;
-  readonly finalizers: readonly string[];
+  /** json, so its text. */
+  readonly finalizers: string;
   readonly spec: string | null;
   readonly status: string | null;
   readonly generation: bigint;
@@ -29,7 +31,8 @@ export const RESOURCE_COLUMNS = `r.id, r.resource_group, r.kind, r.namespace, r.
   r.annotations, r.finalizers, r.spec, r.status, r.generation, r.observed_generation, r.revision, r.write_count,
   r.created_at, r.updated_at, r.deletion_requested_at`;
 
-const NO_ENTRIES: ReadonlyMap<string, string> = new Map();
+const NO_ENTRIES: StringMap = new Map();
+const NO_FINALIZERS: readonly string[] = [];
 
 /** The resource a row holds. */
 export function resourceFromRow(row: ResourceRow): Resource {
@@ -39,9 +42,9 @@ export function resourceFromRow(row: ResourceRow): Resource {
     uid: row.uid,
     shardId: row.shard_id,
     labels: new Map(Object.entries(row.labels)),
-    // Written by resourceToJson only, so a JSON object of strings.
+    // Written through METADATA_COLUMNS only, so a JSON object of strings and a JSON array of strings.
     annotations: row.annotations === "{}" ? NO_ENTRIES : new Map(Object.entries(JSON.parse(row.annotations) as object)),
-    finalizers: row.finalizers,
+    finalizers: row.finalizers === "[]" ? NO_FINALIZERS : (JSON.parse(row.finalizers) as string[]),
     specJson: row.spec,
     statusJson: row.status,
     generation: row.generation,
@@ -54,36 +57,48 @@ export function resourceFromRow(row: ResourceRow): Resource {
   };
 }
 
-/** What of a resource a statement writes: a status write must not send spec (2.11). */
-export type WrittenParts = "everything" | "desired" | "status";
+/** A resource and the log its shard hashes to. */
+export interface PlacedResource {
+  readonly resource: Resource;
+  readonly log: number;
+}
 
-/**
- * One element of the JSON array that set-based statements read with json_to_recordset. spec and status go in as the text
- * they are: json keeps a nested value's exact text, and nothing has to be escaped.
- */
-export function resourceToJson(resource: Resource, log: number, parts: WrittenParts): string {
-  const { key } = resource;
-  const head = JSON.stringify({
-    id: String(resource.id),
-    resource_group: key.resourceGroup,
-    kind: key.kind,
-    namespace: key.namespace,
-    name: key.name,
-    uid: resource.uid,
-    shard_id: resource.shardId,
-    log_id: log,
-    labels: Object.fromEntries(resource.labels),
-    annotations: Object.fromEntries(resource.annotations),
-    finalizers: resource.finalizers,
-    generation: String(resource.generation),
-    observed_generation: String(resource.observedGeneration),
-    revision: String(resource.revision),
-    write_count: String(resource.writeCount),
-    created_at: resource.createdAt,
-    updated_at: resource.updatedAt,
-    deletion_requested_at: resource.deletionRequestedAt,
-  });
-  const spec = parts === "status" ? "" : `,"spec":${resource.specJson ?? "null"}`;
-  const status = parts === "desired" ? "" : `,"status":${resource.statusJson ?? "null"}`;
-  return `${head.slice(0, -1)}${spec}${status}}`;
+type ResourceColumn = Column<PlacedResource>;
+
+function column(name: string, type: string, read: (resource: Resource) => unknown): ResourceColumn {
+  return { name, type, read: ({ resource }) => read(resource) };
+}
+
+/** What never changes while the key lives. */
+export const IDENTITY_COLUMNS: readonly ResourceColumn[] = [
+  column("resource_group", "text", ({ key }) => key.resourceGroup),
+  column("kind", "text", ({ key }) => key.kind),
+  column("namespace", "text", ({ key }) => key.namespace),
+  column("name", "text", ({ key }) => key.name),
+  column("uid", "uuid", ({ uid }) => uid),
+  column("created_at", "timestamptz", ({ createdAt }) => createdAt.toISOString()),
+];
+
+export const ID_COLUMN: ResourceColumn = column("id", "bigint", ({ id }) => id);
+
+/** What every write may change, payloads apart. */
+export const METADATA_COLUMNS: readonly ResourceColumn[] = [
+  column("shard_id", "text", ({ shardId }) => shardId),
+  { name: "log_id", type: "smallint", read: ({ log }) => log },
+  column("labels", "jsonb", ({ labels }) => entriesToJson(labels)),
+  column("annotations", "json", ({ annotations }) => entriesToJson(annotations)),
+  column("finalizers", "json", ({ finalizers }) => (finalizers.length === 0 ? "[]" : JSON.stringify(finalizers))),
+  column("generation", "bigint", ({ generation }) => generation),
+  column("observed_generation", "bigint", ({ observedGeneration }) => observedGeneration),
+  column("revision", "bigint", ({ revision }) => revision),
+  column("write_count", "bigint", ({ writeCount }) => writeCount),
+  column("updated_at", "timestamptz", ({ updatedAt }) => updatedAt.toISOString()),
+  column("deletion_requested_at", "timestamptz", (resource) => resource.deletionRequestedAt?.toISOString() ?? null),
+];
+
+export const SPEC_COLUMN: ResourceColumn = column("spec", "json", ({ specJson }) => specJson);
+export const STATUS_COLUMN: ResourceColumn = column("status", "json", ({ statusJson }) => statusJson);
+
+function entriesToJson(entries: StringMap): string {
+  return entries.size === 0 ? "{}" : JSON.stringify(Object.fromEntries(entries));
 }

@@ -1,5 +1,4 @@
-import type { ChangeType } from "../../resource/change.js";
-import type { Change } from "../../resource/change.js";
+import type { Change, ChangeType, Position } from "../../resource/change.js";
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
 
@@ -15,9 +14,11 @@ export type WatchEvent =
     }
   | { readonly type: "SYNCED" | "BOOKMARK" };
 
-/** Events and the position after the last of them. */
+/** Events and the position after the last of them. Watchers of one filter share the object: a place to memoise bytes. */
 export interface WatchBatch {
+  /** 1 to 256. */
   readonly events: readonly WatchEvent[];
+  /** Empty until SYNCED: a watch that breaks inside its initial state starts over, as nobody knows what it still lacks. */
   readonly resumeToken: string;
 }
 
@@ -33,11 +34,11 @@ export interface WatchRequest {
 export interface WatchSource {
   /**
    * Checks the token and returns the batches. Rejects, before anything is streamed, with DomainError COMPACTED,
-   * FOREIGN_TOKEN or MALFORMED_TOKEN. The first batch comes at once (a BOOKMARK when nothing else), then one at least
+   * FOREIGN_TOKEN, MALFORMED_TOKEN or STORE_UNAVAILABLE. The first batch comes at once (a BOOKMARK when nothing else), then one at least
    * every few seconds. Iteration throws DomainError COMPACTED or LINEAGE_LOST when the position cannot be served any more, and
    * SHUTTING_DOWN (UNAVAILABLE) when the server stops; it ends when `signal` aborts.
    */
   open(request: WatchRequest, signal: AbortSignal): Promise<AsyncIterable<WatchBatch>>;
   /** The token of the current end of all logs, as a list returns it. */
-  tokenFor(heads: readonly { readonly revision: bigint; readonly fingerprint: bigint }[]): string;
+  tokenFor(heads: readonly Position[]): string;
 }

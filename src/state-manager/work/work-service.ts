@@ -55,7 +55,10 @@ export interface WorkService {
   lease(sessionId: string, maxItems: number, waitMs: number, signal: AbortSignal): Promise<readonly LeasedItem[]>;
   /** Returns the listed tokens that are no longer the session's. */
   renew(sessionId: string, leaseTokens: readonly string[]): Promise<readonly string[]>;
-  report(sessionId: string, reports: readonly (PassReport | { readonly invalid: string })[]): Promise<readonly ReportResult[]>;
+  report(
+    sessionId: string,
+    reports: readonly (PassReport | { readonly invalid: string })[],
+  ): Promise<readonly ReportResult[]>;
   deregister(sessionId: string): Promise<void>;
   enqueue(key: ResourceKey, message: string): Promise<void>;
   listSessions(): Promise<readonly Session[]>;

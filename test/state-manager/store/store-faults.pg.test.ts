@@ -2,6 +2,7 @@ import pg from "pg";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Change, ORIGIN, type Position } from "../../../src/resource/change.js";
 import { DomainError } from "../../../src/resource/errors.js";
+import { EventPartitions, partitionName } from "../../../src/state-manager/store/event-partitions.js";
 import { migrate } from "../../../src/state-manager/store/migrate.js";
 import { openStore, type PostgresStore } from "../../../src/state-manager/store/postgres-store.js";
 import { createDatabase, startPostgres } from "../../support/postgres.js";
@@ -142,5 +143,25 @@ describe("a writer that stops while it holds the log", () => {
     );
     expect(results).toEqual(Array(5).fill("CREATED"));
     await paused.end().catch(() => {});
+  });
+});
+
+describe("a backup that holds its locks", () => {
+  it("stalls neither writes nor the making of partitions", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const store = await open(url);
+    const dump = new pg.Client({ connectionString: url });
+    await dump.connect();
+    cleanups.push(() => dump.end());
+    await dump.query("BEGIN; LOCK TABLE events, resources, work_items IN ACCESS SHARE MODE");
+    const farAhead = 2_000_000;
+    await new EventPartitions(store.database).ensure(farAhead);
+    const { rows } = await dump.query("SELECT to_regclass($1) IS NOT NULL AS exists", [partitionName(farAhead)]);
+    expect(rows).toEqual([{ exists: true }]);
+    expect((await store.sink.submit({ type: "create", input: thing("meanwhile") })).outcome).toBe("CREATED");
+    // Dropping has to wait for the backup; it gives way to writers instead.
+    await expect(store.compactor.compact(48)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    expect((await store.sink.submit({ type: "create", input: thing("after") })).outcome).toBe("CREATED");
   });
 });

@@ -34,7 +34,7 @@ CREATE TABLE resources (
   log_id smallint NOT NULL,
   labels jsonb NOT NULL,
   annotations json NOT NULL,
-  finalizers text[] NOT NULL,
+  finalizers json NOT NULL,
   spec json,
   status json,
   generation bigint NOT NULL,

@@ -1,3 +1,5 @@
+import type { WorkItem } from "../../../resource/work.js";
+import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
 
 /**
@@ -16,40 +18,60 @@ export const LOCK_WORK_ITEMS: Statement = {
     FOR UPDATE OF w`,
 };
 
+const KEY_COLUMNS: readonly Column<WorkItem>[] = [
+  { name: "resource_group", type: "text", read: ({ key }) => key.resourceGroup },
+  { name: "kind", type: "text", read: ({ key }) => key.kind },
+  { name: "namespace", type: "text", read: ({ key }) => key.namespace },
+  { name: "name", type: "text", read: ({ key }) => key.name },
+];
+
+const STATE_COLUMNS: readonly Column<WorkItem>[] = [
+  { name: "resource_id", type: "bigint", read: ({ resourceId }) => resourceId },
+  { name: "shard_id", type: "text", read: ({ shardId }) => shardId },
+  { name: "wanted", type: "bigint", read: ({ wanted }) => wanted },
+  { name: "due_at", type: "timestamptz", read: ({ dueAt }) => dueAt?.toISOString() ?? null },
+  { name: "priority", type: "smallint", read: ({ priority }) => priority },
+  { name: "reason", type: "text", read: ({ reason }) => reason },
+  { name: "message", type: "text", read: ({ message }) => message },
+  { name: "failures", type: "integer", read: ({ failures }) => failures },
+  { name: "last_error", type: "text", read: ({ lastError }) => lastError },
+  { name: "is_pending", type: "boolean", read: ({ isPending }) => isPending },
+];
+
+/** Columns of `INSERT_WORK_ITEMS`. */
+export const NEW_ITEM_COLUMNS = [...KEY_COLUMNS, ...STATE_COLUMNS];
+
 /**
- * $1: JSON array of items that had no row when the batch read. A row that came meanwhile (the sweep, Enqueue) may be leased
- * already: it keeps its lease and only learns that one more pass is wanted.
+ * Items that had no row when the batch read. A row that came meanwhile (the sweep, Enqueue) may be leased already: it keeps
+ * its lease and only learns that one more pass is wanted.
  */
 export const INSERT_WORK_ITEMS: Statement = {
   name: "insert-work-items",
   text: `
-    INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, priority, reason,
-      message, failures, last_error, is_pending)
-    SELECT * FROM json_to_recordset($1::json) AS x (resource_group text, kind text, namespace text, name text,
-      resource_id bigint, shard_id text, wanted bigint, due_at timestamptz, priority smallint, reason text, message text,
-      failures integer, last_error text, is_pending boolean)
+    INSERT INTO work_items (${columnNames(NEW_ITEM_COLUMNS)})
+    SELECT ${columnNames(NEW_ITEM_COLUMNS)} FROM ${unnestColumns(NEW_ITEM_COLUMNS)}
     ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
       resource_id = excluded.resource_id, shard_id = excluded.shard_id, wanted = work_items.wanted + excluded.wanted,
       due_at = least(work_items.due_at, excluded.due_at), priority = least(work_items.priority, excluded.priority),
       reason = excluded.reason, is_pending = excluded.is_pending`,
 };
 
-/** $1: JSON array of locked items whose lease is kept. */
+/** Columns of `UPDATE_WORK_ITEMS`. */
+export const CHANGED_ITEM_COLUMNS: readonly Column<WorkItem>[] = [
+  ...KEY_COLUMNS,
+  ...STATE_COLUMNS,
+  { name: "keeps_lease", type: "boolean", read: ({ lease }) => lease !== null },
+];
+
+const LEASE_COLUMNS = ["token", "session_id", "resource_id", "wanted", "deadline"].map((name) => `lease_${name}`);
+
+/** Locked items. A batch may end a lease, never make or change one. */
 export const UPDATE_WORK_ITEMS: Statement = {
   name: "update-work-items",
   text: `
-    UPDATE work_items w SET resource_id = x.resource_id, shard_id = x.shard_id, wanted = x.wanted, due_at = x.due_at,
-      priority = x.priority, reason = x.reason, message = x.message, failures = x.failures, last_error = x.last_error,
-      is_pending = x.is_pending,
-      lease_token = CASE WHEN x.keeps_lease THEN lease_token END,
-      lease_session_id = CASE WHEN x.keeps_lease THEN lease_session_id END,
-      lease_resource_id = CASE WHEN x.keeps_lease THEN lease_resource_id END,
-      lease_wanted = CASE WHEN x.keeps_lease THEN lease_wanted END,
-      leased_at = CASE WHEN x.keeps_lease THEN leased_at END,
-      lease_deadline = CASE WHEN x.keeps_lease THEN lease_deadline END
-    FROM json_to_recordset($1::json) AS x (resource_group text, kind text, namespace text, name text, resource_id bigint,
-      shard_id text, wanted bigint, due_at timestamptz, priority smallint, reason text, message text, failures integer,
-      last_error text, is_pending boolean, keeps_lease boolean)
+    UPDATE work_items w SET ${STATE_COLUMNS.map(({ name }) => `${name} = x.${name}`).join(", ")},
+      ${[...LEASE_COLUMNS, "leased_at"].map((name) => `${name} = CASE WHEN x.keeps_lease THEN w.${name} END`).join(", ")}
+    FROM ${unnestColumns(CHANGED_ITEM_COLUMNS)}
     WHERE (w.resource_group, w.kind, w.namespace, w.name) = (x.resource_group, x.kind, x.namespace, x.name)`,
 };
 

@@ -1,3 +1,6 @@
+import type { Change } from "../../../resource/change.js";
+import { encodeMeta } from "../../log/change-codec.js";
+import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
 
 /** Locks the heads of `logs` in order, one statement before anything is read (2.3). One round trip with BEGIN. */
@@ -45,15 +48,41 @@ export const READ_LOG_ENDS: Statement = {
     WHERE f.log_id = ANY ($1::smallint[])`,
 };
 
-/** $1: JSON array of events; meta, spec and status are kept as text. */
+/** A change with the time and partition of its commit. */
+export interface StampedChange {
+  readonly change: Change;
+  readonly committedAt: string;
+  readonly bucket: number;
+}
+
+function column(name: string, type: string, read: (change: Change) => unknown): Column<StampedChange> {
+  return { name, type, read: ({ change }) => read(change) };
+}
+
+/** Columns of `INSERT_EVENTS`. */
+export const EVENT_COLUMNS: readonly Column<StampedChange>[] = [
+  column("log_id", "smallint", ({ log }) => log),
+  column("revision", "bigint", ({ revision }) => revision),
+  { name: "bucket", type: "integer", read: ({ bucket }) => bucket },
+  column("fingerprint", "bigint", ({ fingerprint }) => fingerprint),
+  column("previous_fingerprint", "bigint", ({ previousFingerprint }) => previousFingerprint),
+  { name: "committed_at", type: "timestamptz", read: ({ committedAt }) => committedAt },
+  column("type", "text", ({ type }) => type),
+  column("resource_group", "text", ({ resource }) => resource.key.resourceGroup),
+  column("kind", "text", ({ resource }) => resource.key.kind),
+  column("namespace", "text", ({ resource }) => resource.key.namespace),
+  column("name", "text", ({ resource }) => resource.key.name),
+  column("meta", "text", encodeMeta),
+  column("spec", "text", ({ resource }) => resource.specJson),
+  column("status", "text", ({ resource }) => resource.statusJson),
+];
+
+/** Appends to the log. */
 export const INSERT_EVENTS: Statement = {
   name: "insert-events",
   text: `
-    INSERT INTO events (log_id, revision, bucket, fingerprint, previous_fingerprint, committed_at, type, resource_group,
-      kind, namespace, name, meta, spec, status)
-    SELECT * FROM json_to_recordset($1::json) AS x (log_id smallint, revision bigint, bucket integer, fingerprint bigint,
-      previous_fingerprint bigint, committed_at timestamptz, type text, resource_group text, kind text, namespace text,
-      name text, meta json, spec json, status json)`,
+    INSERT INTO events (${columnNames(EVENT_COLUMNS)})
+    SELECT ${columnNames(EVENT_COLUMNS)} FROM ${unnestColumns(EVENT_COLUMNS)}`,
 };
 
 /** Whether a batch is in, after its COMMIT went unanswered. $1 log, $2 its last revision, $3 its fingerprint. */

@@ -1,5 +1,14 @@
+import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
-import { RESOURCE_COLUMNS } from "../resource-row.js";
+import {
+  ID_COLUMN,
+  IDENTITY_COLUMNS,
+  METADATA_COLUMNS,
+  type PlacedResource,
+  RESOURCE_COLUMNS,
+  SPEC_COLUMN,
+  STATUS_COLUMN,
+} from "../resource-row.js";
 
 /** $1..$4: the parts of the keys, in parallel arrays. */
 export const READ_RESOURCES_BY_KEY: Statement = {
@@ -19,49 +28,37 @@ export const READ_LOGS_BY_KEY: Statement = {
     JOIN resources r USING (resource_group, kind, namespace, name)`,
 };
 
-/** $1: JSON array of `resourceToJson(…, "everything")`. */
+/** Columns of `INSERT_RESOURCES`. */
+export const INSERTED_COLUMNS = [ID_COLUMN, ...IDENTITY_COLUMNS, ...METADATA_COLUMNS, SPEC_COLUMN, STATUS_COLUMN];
+
+/** New resources. */
 export const INSERT_RESOURCES: Statement = {
   name: "insert-resources",
   text: `
-    INSERT INTO resources (id, resource_group, kind, namespace, name, uid, shard_id, log_id, labels, annotations, finalizers,
-      spec, status, generation, observed_generation, revision, write_count, created_at, updated_at, deletion_requested_at)
-    SELECT * FROM json_to_recordset($1::json) AS x (id bigint, resource_group text, kind text, namespace text, name text,
-      uid uuid, shard_id text, log_id smallint, labels jsonb, annotations json, finalizers text[], spec json, status json,
-      generation bigint, observed_generation bigint, revision bigint, write_count bigint, created_at timestamptz,
-      updated_at timestamptz, deletion_requested_at timestamptz)`,
+    INSERT INTO resources (${columnNames(INSERTED_COLUMNS)})
+    SELECT ${columnNames(INSERTED_COLUMNS)} FROM ${unnestColumns(INSERTED_COLUMNS)}`,
 };
 
-const METADATA_ASSIGNMENTS = `shard_id = x.shard_id, log_id = x.log_id, labels = x.labels, annotations = x.annotations,
-  finalizers = x.finalizers, generation = x.generation, observed_generation = x.observed_generation,
-  revision = x.revision, write_count = x.write_count, updated_at = x.updated_at,
-  deletion_requested_at = x.deletion_requested_at`;
+/** An update of all resources of a batch whose same payloads changed, and the columns it takes. */
+export interface ResourceUpdate {
+  readonly statement: Statement;
+  readonly columns: readonly Column<PlacedResource>[];
+}
 
-const METADATA_TYPES = `id bigint, shard_id text, log_id smallint, labels jsonb, annotations json, finalizers text[],
-  generation bigint, observed_generation bigint, revision bigint, write_count bigint, updated_at timestamptz,
-  deletion_requested_at timestamptz`;
+function updateOf(name: string, payloads: readonly Column<PlacedResource>[]): ResourceUpdate {
+  const written = [...METADATA_COLUMNS, ...payloads];
+  const columns = [ID_COLUMN, ...written];
+  const text = `
+    UPDATE resources r SET ${written.map((column) => `${column.name} = x.${column.name}`).join(", ")}
+    FROM ${unnestColumns(columns)} WHERE r.id = x.id`;
+  return { statement: { name, text }, columns };
+}
 
-/** $1: JSON array of `resourceToJson(…, "everything")`. */
-export const UPDATE_RESOURCES: Statement = {
-  name: "update-resources",
-  text: `
-    UPDATE resources r SET spec = x.spec, status = x.status, ${METADATA_ASSIGNMENTS}
-    FROM json_to_recordset($1::json) AS x (spec json, status json, ${METADATA_TYPES}) WHERE r.id = x.id`,
-};
-
-/** $1: JSON array of `resourceToJson(…, "desired")`: the stored status is not touched. */
-export const UPDATE_RESOURCES_DESIRED: Statement = {
-  name: "update-resources-desired",
-  text: `
-    UPDATE resources r SET spec = x.spec, ${METADATA_ASSIGNMENTS}
-    FROM json_to_recordset($1::json) AS x (spec json, ${METADATA_TYPES}) WHERE r.id = x.id`,
-};
-
-/** $1: JSON array of `resourceToJson(…, "status")`: the stored spec is not sent, nor rewritten when it is out of line. */
-export const UPDATE_RESOURCES_STATUS: Statement = {
-  name: "update-resources-status",
-  text: `
-    UPDATE resources r SET status = x.status, ${METADATA_ASSIGNMENTS}
-    FROM json_to_recordset($1::json) AS x (status json, ${METADATA_TYPES}) WHERE r.id = x.id`,
+/** A payload that did not change is not sent, and not rewritten when it is stored out of line (2.11). */
+export const RESOURCE_UPDATES = {
+  everything: updateOf("update-resources", [SPEC_COLUMN, STATUS_COLUMN]),
+  spec: updateOf("update-resources-spec", [SPEC_COLUMN]),
+  status: updateOf("update-resources-status", [STATUS_COLUMN]),
 };
 
 /** $1: ids. */

@@ -1,0 +1,51 @@
+import type { Logger } from "pino";
+import type { Registry } from "prom-client";
+import { createResourceClient } from "../src/client/index.js";
+import { runControlLoop } from "../src/controlloop/index.js";
+import { passRequester } from "./example.js";
+import { fileExample } from "./file/file-example.js";
+import { processExample } from "./process/process-example.js";
+import { websiteExample } from "./website/website-example.js";
+
+/** What the examples need. */
+export interface ExamplesOptions {
+  readonly serverUrl: string;
+  /** Files go to `files/` below it, notes about processes to `processes/`. One program at a time may use it. */
+  readonly dataDir: string;
+  readonly logger: Logger;
+  readonly metrics?: Registry;
+  /** EXAMPLES_PROCESS_ALLOW: scripts the process example may run besides its own, by absolute paths, comma-separated. */
+  readonly allowedScripts?: string | undefined;
+  /** The bundled static server, elsewhere only in tests. */
+  readonly staticServer?: string;
+}
+
+/**
+ * Runs the example reconcilers against a state-manager. `stop` drains them and ends the processes they started; twice is
+ * safe.
+ */
+export async function runExamples(options: ExamplesOptions): Promise<{ stop(): Promise<void> }> {
+  const { serverUrl, dataDir, logger, staticServer } = options;
+  const client = createResourceClient(serverUrl);
+  const shared = { client, requestPass: passRequester(client, logger), dataDir };
+  const examples = [
+    await fileExample(shared),
+    processExample({ ...shared, allow: options.allowedScripts, ...(staticServer !== undefined && { staticServer }) }),
+    websiteExample(shared),
+  ];
+  await Promise.all(examples.map((example) => example.start()));
+  const loop = runControlLoop({
+    serverUrl,
+    reconcilers: examples.map(({ reconciler }) => reconciler),
+    logger,
+    ...(options.metrics !== undefined && { metrics: options.metrics }),
+    graceMs: 2_000,
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = async () => {
+    await loop.stop();
+    await Promise.all(examples.map((example) => example.stop()));
+    client.close();
+  };
+  return { stop: () => (stopped ??= stop()) };
+}

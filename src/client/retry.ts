@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ApiError, isUnavailable } from "./api-error.js";
+
+const FIRST_DELAY_MS = 25;
+const LONGEST_DELAY_MS = 2_000;
+
+/** How long to wait before try number `attempt` + 1: doubling to 2 s, half of it random so that clients spread. */
+export function retryDelayMs(attempt: number): number {
+  const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 10));
+  return delay / 2 + (Math.random() * delay) / 2;
+}
+
+/** Waits; ends early, without an error, when `signal` aborts. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {});
+}
+
+/**
+ * Calls until it succeeds, fails for good, or `timeoutMs` is over; only UNAVAILABLE is tried again.
+ *
+ * Every try gets the time that is left as its deadline. Rejects with an {@link ApiError}: the last one.
+ */
+export async function retryUnavailable<T>(
+  timeoutMs: number,
+  call: (options: { readonly timeoutMs: number; readonly attempt: number }) => Promise<T>,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call({ timeoutMs: Math.max(1, Math.round(end - performance.now())), attempt });
+    } catch (error) {
+      const apiError = ApiError.from(error);
+      const delay = retryDelayMs(attempt);
+      if (!isUnavailable(apiError) || performance.now() + delay >= end) throw apiError;
+      await sleep(delay);
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import type { ClientResource } from "../client/client-resource.js";
+import type { ConditionStatus } from "./reconciler.js";
+
+/** A condition as it is stored in `status.conditions`. */
+export interface Condition {
+  readonly type: string;
+  readonly status: ConditionStatus;
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The condition of `type` in a resource's status, if there is one. */
+export function findCondition(resource: ClientResource, type: string): Condition | undefined {
+  const { status } = resource;
+  if (typeof status !== "object" || status === null || !("conditions" in status)) return undefined;
+  const { conditions } = status;
+  // Anybody may write a status, so what is found is checked as far as callers rely on it.
+  return Array.isArray(conditions)
+    ? conditions.find((condition: Condition | null) => condition?.type === type)
+    : undefined;
+}
+
+/** Whether the reconciler has finished the stored desired state and says that it is Ready. */
+export function isReady(resource: ClientResource): boolean {
+  const isObserved = resource.observedGeneration === resource.generation;
+  return isObserved && findCondition(resource, "Ready")?.status === "True";
+}

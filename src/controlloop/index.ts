@@ -1,0 +1,14 @@
+/** The reconcile library: the package entry `reconcile-toolkit/controlloop`. */
+export type { ClientResource } from "../client/client-resource.js";
+export type { ResourceClient } from "../client/resource-client.js";
+export type { ResourceKey } from "../resource/key.js";
+export { type Condition, findCondition, isReady } from "./conditions.js";
+export { type ControlLoop, type ControlLoopOptions, runControlLoop } from "./control-loop.js";
+export {
+  type ConditionStatus,
+  defineReconciler,
+  type ReconcileContext,
+  type Reconciler,
+  type ReconcilerDefinition,
+} from "./reconciler.js";
+export { done, type PassOutcome, requeueAfter, TerminalError } from "./result.js";

@@ -1,0 +1,66 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import type { Logger } from "pino";
+import { ApiError, isUnavailable } from "../client/api-error.js";
+import type { Connection } from "../client/connection.js";
+import { pause, retryDelayMs } from "../client/retry.js";
+import type { Reconciler } from "./reconciler.js";
+import { Session } from "./session.js";
+
+/** Passes at once when a definition does not say; the server's default too. */
+export const DEFAULT_CONCURRENCY = 16;
+const CALL_TIMEOUT_MS = 10_000;
+/** While another reconciler name has the kind: it may be a predecessor that is about to stop. */
+const KIND_TAKEN_DELAY_MS = 2_000;
+
+/**
+ * Registers a reconciler, waiting for the server and for a kind that is taken. Undefined when `signal` aborted first;
+ * rejects with {@link ApiError} when the server refuses the registration for good.
+ */
+export async function register(
+  api: Connection["reconcilers"],
+  reconciler: Reconciler,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<Session | undefined> {
+  const request = describe(reconciler);
+  for (let failures = 0; !signal.aborted; ) {
+    const sentAt = performance.now();
+    try {
+      const answer = await api.register(request, { timeoutMs: CALL_TIMEOUT_MS, signal });
+      logger.info({ session: answer.sessionId, kind: reconciler.kind }, "registered");
+      return new Session(api, answer, sentAt, logger);
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      const apiError = ApiError.from(error);
+      const isTaken = apiError.reason === "KIND_TAKEN";
+      if (!isTaken && apiError.code !== "DEADLINE_EXCEEDED" && !isUnavailable(apiError)) throw apiError;
+      const delayMs = isTaken ? KIND_TAKEN_DELAY_MS : retryDelayMs(++failures);
+      logger.warn({ code: apiError.code, error: apiError.message, delayMs: Math.round(delayMs) }, "not registered yet");
+      await pause(delayMs, signal);
+    }
+  }
+  return undefined;
+}
+
+function describe(reconciler: Reconciler) {
+  const { name, resourceGroup, kind, finalizer = "", shardIds = [], concurrency = DEFAULT_CONCURRENCY } = reconciler;
+  const duration = <Name extends string>(field: Name, ms: number | undefined) =>
+    ms === undefined ? {} : { [field]: durationFromMs(ms) };
+  return {
+    name,
+    // Unique per run: two workers that share an instance would fence each other in turn.
+    instanceId: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    language: "typescript",
+    kinds: [{ resourceGroup, kind }],
+    shardIds: [...shardIds],
+    concurrency,
+    finalizer,
+    ...duration("leaseDuration", reconciler.leaseDurationMs),
+    ...duration("resyncPeriod", reconciler.resyncPeriodMs),
+    ...duration("passDeadline", reconciler.passDeadlineMs),
+    ...duration("backoffBase", reconciler.backoffBaseMs),
+    ...duration("backoffMax", reconciler.backoffMaxMs),
+  };
+}

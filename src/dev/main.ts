@@ -1,0 +1,90 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { pino } from "pino";
+import { runExamples } from "../../examples/run-examples.js";
+import { ConfigError, readConfig } from "../state-manager/config.js";
+import { createLogger } from "../state-manager/observability/logger.js";
+import { runUntilSignal } from "../state-manager/run-until-signal.js";
+import { startStateManager } from "../state-manager/server.js";
+import { applySampleWebsite } from "./sample-website.js";
+
+/**
+ * `npm start`: everything on one machine. PostgreSQL (unless DATABASE_URL names one), the state-manager, the example
+ * reconcilers, which speak to it through its public API as any other client, and one sample website.
+ */
+async function main(): Promise<void> {
+  const { config, secrets } = readConfig(process.env);
+  mkdirSync(config.dataDir, { recursive: true });
+  const logFile = join(config.dataDir, "reconcile.log");
+  const logger = createLogger(config.logLevel, pino.destination({ dest: logFile, sync: true }));
+
+  const start = async () => {
+    const server = await startStateManager({ config, secrets, logger });
+    const stopServer = () => server.stop();
+    const examples = await runExamples({
+      serverUrl: server.url,
+      dataDir: config.dataDir,
+      logger,
+      metrics: server.metrics.registry,
+      allowedScripts: process.env.EXAMPLES_PROCESS_ALLOW,
+    }).catch(async (error: unknown) => {
+      await stopServer();
+      throw error;
+    });
+    // First the reconcilers, while there is a server to report to; what they made stops before what they need.
+    const stop = () => examples.stop().finally(stopServer);
+    const sample = await applySampleWebsite(server.url).catch((error: unknown) => `none: ${error}`);
+    return {
+      stop,
+      text: welcome({
+        url: server.url,
+        sample,
+        logFile,
+        isBundled: secrets.databaseUrl === undefined,
+        dataDir: config.dataDir,
+      }),
+    };
+  };
+
+  await runUntilSignal({
+    start,
+    onStarted: ({ text }) => say(text),
+    timeoutMs: config.shutdownTimeoutMs,
+    onTimeout: () => say("shutdown took too long; exiting"),
+  });
+}
+
+function welcome(facts: { url: string; sample: string; logFile: string; isBundled: boolean; dataDir: string }): string {
+  const { url, sample, logFile, isBundled, dataDir } = facts;
+  const websites = `${url}/api/v1/groups/examples/namespaces/default/kinds/website/resources`;
+  return `reconcile-toolkit is running: ${url}  (REST, Connect, gRPC, /metrics; Ctrl-C stops it)
+  database  ${isBundled ? `bundled PostgreSQL, kept in ${join(dataDir, "postgres")}` : "the one DATABASE_URL names"}
+  log       ${logFile}
+  sample    website default/hello: ${sample}
+
+Watch the changes:
+  curl -N '${url}/api/v1/watch?resource_group=examples'
+Declare a website of your own; a file and a server process appear:
+  curl -X POST ${websites} -d '{"name":"mine","shard_id":"default","spec":{"html":"<h1>Mine</h1>","port":8090}}'
+  curl http://127.0.0.1:8090/
+See it, and delete it:
+  curl ${websites}/mine
+  curl -X DELETE ${websites}/mine`;
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function describeFailure(error: unknown): string {
+  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE" && "port" in error) {
+    return `port ${error.port} is in use by another program: choose another one, for example SERVER_PORT=8088 npm start`;
+  }
+  if (error instanceof ConfigError) return error.message;
+  return error instanceof Error ? error.message : String(error);
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${describeFailure(error)}\n`);
+  process.exit(1); // whatever was started by then must not keep a failed start alive
+});

@@ -1,0 +1,69 @@
+import type { Command, MetadataInput, Precondition, ResourceInput } from "./command.js";
+import { invalidField } from "./errors.js";
+import { checkJsonText } from "./json-text.js";
+import type { ResourceKey } from "./key.js";
+import { checkFits } from "./limits.js";
+import { checkAnnotation, checkFinalizers, checkLabel, checkName, checkText } from "./names.js";
+import type { ResourceFilter } from "./resource-filter.js";
+
+/**
+ * Checks the desired state before any lock is taken. Throws INVALID_ARGUMENT whose text starts with the path of the field.
+ *
+ * As in all checks here, the words are the same on every protocol, and nothing is corrected: stored is what was sent, or
+ * nothing.
+ */
+export function validateInput(input: ResourceInput): void {
+  validateKey(input.key);
+  checkFits({ ...input, statusJson: null });
+  checkMetadata(input);
+  if (input.specJson !== null) checkJsonText("spec", input.specJson);
+}
+
+/** Checks the four parts of a key. */
+export function validateKey(key: ResourceKey): void {
+  checkName("resource_group", key.resourceGroup);
+  checkName("kind", key.kind);
+  checkName("namespace", key.namespace);
+  checkName("name", key.name);
+}
+
+/** What a status write asks for. */
+export type StatusWrite = Omit<Extract<Command, { readonly type: "update-status" }>, "type">;
+
+/** Checks a status write alone; whether it fits the stored resource is decided under its lock. */
+export function validateStatusWrite({ key, metadata, observedGeneration, statusJson }: StatusWrite): void {
+  validateKey(key);
+  checkFits({ ...(metadata ?? NO_METADATA), key, specJson: null, statusJson });
+  if (metadata !== undefined) checkMetadata(metadata);
+  checkGeneration("observed_generation", observedGeneration);
+  if (statusJson !== null) checkJsonText("status", statusJson);
+}
+
+/** Checks a precondition: a wrong number is a conflict, but the conflict's text repeats the uid. */
+export function validatePrecondition(expected: Precondition): void {
+  if (expected.uid !== undefined) checkName("expected_uid", expected.uid);
+}
+
+/** Checks the texts of a filter: PostgreSQL refuses NUL even in a comparison. One that is too long just matches nothing. */
+export function validateFilter(filter: ResourceFilter): void {
+  checkText("resource_group", filter.resourceGroup ?? "");
+  checkText("kind", filter.kind ?? "");
+  checkText("namespace", filter.namespace ?? "");
+  checkText("name", filter.name ?? "");
+  checkText("shard_id", filter.shardId ?? "");
+}
+
+/** Throws INVALID_ARGUMENT for a negative generation; undefined stands for "not said". */
+export function checkGeneration(field: string, generation: bigint | undefined): void {
+  if (generation === undefined || generation >= 0n) return;
+  throw invalidField(field, `must not be negative (got ${generation})`);
+}
+
+function checkMetadata({ shardId, labels, annotations, finalizers }: MetadataInput): void {
+  checkName("shard_id", shardId);
+  for (const [key, value] of labels) checkLabel(key, value);
+  for (const [key, value] of annotations) checkAnnotation(key, value);
+  checkFinalizers("finalizers", finalizers);
+}
+
+const NO_METADATA: MetadataInput = { shardId: "", labels: new Map(), annotations: new Map(), finalizers: [] };

@@ -1,0 +1,61 @@
+import { errorJson } from "./rest-dialect.js";
+import { type AnyRequest, type AnyResponse, answerJson } from "./http-exchange.js";
+import type { OriginGuard } from "./origin-guard.js";
+import type { RestApi } from "./rest-api.js";
+
+/** Answers one path with GET, for example `/metrics`. */
+export type Page = (response: AnyResponse) => void | Promise<void>;
+
+/** Where requests go. */
+export interface EdgeRoutes {
+  readonly guard: OriginGuard;
+  readonly rest: RestApi;
+  /** By exact path. */
+  readonly pages: ReadonlyMap<string, Page>;
+  /** Connect, gRPC and gRPC-Web; answers what it does not know with 404. */
+  readonly rpc: (request: AnyRequest, response: AnyResponse) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The first function every request reaches, of either HTTP version: checks where it comes from, then who answers it. */
+export function httpEdge(routes: EdgeRoutes): (request: AnyRequest, response: AnyResponse) => void {
+  return (request, response) => {
+    dispatch(routes, request, response).catch((error: unknown) => {
+      routes.onError(error);
+      if (response.headersSent) response.end();
+      else answerJson(response, 500, errorJson("internal error"));
+    });
+  };
+}
+
+async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyResponse): Promise<void> {
+  const { guard, rest, pages, rpc } = routes;
+  const refusal = guard.refusal(request);
+  if (refusal !== undefined) {
+    answerJson(response, 403, errorJson(refusal.message));
+    return;
+  }
+  const cors = guard.corsHeaders(request);
+  if (cors !== undefined) for (const [name, value] of Object.entries(cors)) response.setHeader(name, value ?? "");
+  if (request.method === "OPTIONS") {
+    response.writeHead(204);
+    response.end();
+    return;
+  }
+  const url = request.url ?? "/";
+  const queryAt = url.indexOf("?");
+  const path = queryAt === -1 ? url : url.slice(0, queryAt);
+  if (path.startsWith("/api/")) {
+    await rest.serve(request, response, path, queryAt === -1 ? "" : url.slice(queryAt + 1));
+    return;
+  }
+  const page = pages.get(path);
+  if (page === undefined) {
+    rpc(request, response);
+  } else if (request.method === "GET" || request.method === "HEAD") {
+    await page(response);
+  } else {
+    response.setHeader("allow", "GET, HEAD, OPTIONS");
+    answerJson(response, 405, errorJson(`${request.method} is not supported on ${path}; use GET`));
+  }
+}

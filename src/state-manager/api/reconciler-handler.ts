@@ -1,0 +1,139 @@
+import { type Duration, durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import type { ServiceImpl } from "@connectrpc/connect";
+import {
+  type ReconcilerService as ReconcilerServiceDescriptor,
+  type RegisterRequest,
+  ReportOutcome,
+  WorkReason,
+} from "../../../gen/reconcile/v1/reconciler_service_pb.js";
+import { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
+import { invalidField } from "../../resource/errors.js";
+import type { WorkItem } from "../../resource/work.js";
+import { validateRegistration } from "../work/validate-registration.js";
+import type { LeasedItem, Registration, Session, WorkService } from "../work/work-service.js";
+import { pageSize } from "./page-size.js";
+import { decodeReport } from "./report-codec.js";
+import { decodeKey, encodeResource, encodeTime } from "./resource-codec.js";
+import { decodeWorkPageToken, encodeWorkPageToken } from "./work-page-token.js";
+
+/** Items of a ListWork page. */
+const PAGE_SIZE = { default: 100, max: 1_000 };
+/** How long Lease waits: the default, and the most. */
+const WAIT_MS = { default: 30_000, max: 60_000 };
+
+/** ReconcilerService on Connect, gRPC and gRPC-Web: decodes, calls, encodes. */
+export function reconcilerHandler(work: WorkService): ServiceImpl<typeof ReconcilerServiceDescriptor> {
+  return {
+    async register(request) {
+      const registration = decodeRegistration(request);
+      const { sessionId, epoch } = await work.register(registration);
+      const { leaseDurationMs, concurrency } = registration;
+      return { sessionId, epoch, leaseDuration: durationFromMs(leaseDurationMs), concurrency };
+    },
+
+    async *attach({ sessionId }, { signal }) {
+      for await (const { serverTime } of work.attach(sessionId, signal)) yield { serverTime: timestampFromDate(serverTime) };
+      // A deadline must not look like the server's wish to end.
+      signal.throwIfAborted();
+    },
+
+    async lease({ sessionId, maxItems, wait }, { signal }) {
+      const waitMs = decodeDuration(wait) ?? WAIT_MS.default;
+      if (!(waitMs >= 0 && waitMs <= WAIT_MS.max)) throw invalidField("wait", `must be 0 to ${WAIT_MS.max} ms (got ${waitMs} ms)`);
+      const items = await work.lease(sessionId, maxItems, waitMs, signal);
+      return { items: items.map(encodeLeasedItem) };
+    },
+
+    async renew({ sessionId, leaseTokens }) {
+      return { lostLeaseTokens: [...(await work.renew(sessionId, leaseTokens))] };
+    },
+
+    async report({ sessionId, reports }) {
+      const results = await work.report(sessionId, reports.map(decodeReport));
+      return { results: results.map(({ outcome, message }) => ({ outcome: ReportOutcome[outcome], message })) };
+    },
+
+    async deregister({ sessionId }) {
+      await work.deregister(sessionId);
+      return {};
+    },
+
+    async enqueue({ key, message }) {
+      await work.enqueue(decodeKey(key), message);
+      return {};
+    },
+
+    async listReconcilers() {
+      return { sessions: (await work.listSessions()).map(encodeSession) };
+    },
+
+    async listWork({ resourceGroup, kind, pageSize: size, pageToken }) {
+      const limit = pageSize("page_size", size, PAGE_SIZE);
+      const filter = { resourceGroup: resourceGroup || undefined, kind: kind || undefined };
+      const items = await work.listWork(filter, decodeWorkPageToken(pageToken), limit);
+      const last = items.length === limit ? items.at(-1) : undefined;
+      return { items: items.map(encodeWorkItem), nextPageToken: last === undefined ? "" : encodeWorkPageToken(last.key) };
+    },
+  };
+}
+
+/** Fills in defaults and checks; 0 and absent messages stand for "not set". */
+function decodeRegistration(request: RegisterRequest): Registration {
+  const { name, instanceId, language, kinds, shardIds, finalizer } = request;
+  return validateRegistration({
+    name,
+    instanceId,
+    language,
+    kinds,
+    shardIds,
+    finalizer,
+    concurrency: request.concurrency || undefined,
+    leaseDurationMs: decodeDuration(request.leaseDuration),
+    backoffBaseMs: decodeDuration(request.backoffBase),
+    backoffMaxMs: decodeDuration(request.backoffMax),
+    resyncPeriodMs: decodeDuration(request.resyncPeriod),
+    passDeadlineMs: decodeDuration(request.passDeadline),
+  });
+}
+
+function decodeDuration(duration: Duration | undefined): number | undefined {
+  return duration === undefined ? undefined : durationMs(duration);
+}
+
+function encodeLeasedItem({ resource, leaseToken, attempt, deadline, reason, message }: LeasedItem) {
+  return {
+    resource: encodeResource(resource, PayloadEncoding.JSON),
+    leaseToken,
+    attempt,
+    deadline: timestampFromDate(deadline),
+    reason: WorkReason[reason],
+    message,
+  };
+}
+
+function encodeSession(session: Session) {
+  return {
+    sessionId: session.sessionId,
+    name: session.name,
+    instanceId: session.instanceId,
+    language: session.language,
+    kinds: [...session.kinds],
+    leases: session.leases,
+    registeredAt: timestampFromDate(session.registeredAt),
+    expiresAt: timestampFromDate(session.expiresAt),
+    epoch: session.epoch,
+  };
+}
+
+function encodeWorkItem({ key, dueAt, reason, failures, lastError, lease }: WorkItem) {
+  return {
+    key,
+    dueAt: encodeTime(dueAt),
+    reason: WorkReason[reason],
+    failures,
+    lastError,
+    holderSessionId: lease?.sessionId ?? "",
+    leasedAt: encodeTime(lease?.leasedAt ?? null),
+    deadline: encodeTime(lease?.deadline ?? null),
+  };
+}

@@ -1,0 +1,70 @@
+import { create } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import {
+  PayloadEncoding,
+  type Resource as ResourceMessage,
+  type ResourceKey as ResourceKeyMessage,
+  ResourceSchema,
+} from "../../../gen/reconcile/v1/resource_pb.js";
+import type { ResourceInput as ResourceInputMessage } from "../../../gen/reconcile/v1/resource_service_pb.js";
+import type { ResourceInput } from "../../resource/command.js";
+import type { ResourceKey } from "../../resource/key.js";
+import type { Resource, StringMap } from "../../resource/resource.js";
+import { payloadText, payloadValue } from "./payload.js";
+
+const NO_KEY: ResourceKey = { resourceGroup: "", kind: "", namespace: "", name: "" };
+
+/** A key from the wire, unchecked; a missing one has empty parts, which the domain refuses by name. */
+export function decodeKey(message: ResourceKeyMessage | undefined): ResourceKey {
+  if (message === undefined) return NO_KEY;
+  return {
+    resourceGroup: message.resourceGroup,
+    kind: message.kind,
+    namespace: message.namespace,
+    name: message.name,
+  };
+}
+
+/** The desired state from the wire, unchecked but for the choice between spec and spec_json. */
+export function decodeInput(message: ResourceInputMessage | undefined): ResourceInput {
+  return {
+    key: decodeKey(message?.key),
+    shardId: message?.shardId ?? "",
+    labels: decodeMap(message?.labels),
+    annotations: decodeMap(message?.annotations),
+    finalizers: message?.finalizers ?? [],
+    specJson: payloadText("spec", message?.spec, message?.specJson ?? ""),
+  };
+}
+
+function decodeMap(map: Readonly<Record<string, string>> | undefined): StringMap {
+  return new Map(Object.entries(map ?? {}));
+}
+
+/** A resource for the wire; `id` and `writeCount` stay inside. */
+export function encodeResource(resource: Resource, encoding: PayloadEncoding): ResourceMessage {
+  const asText = encoding === PayloadEncoding.JSON;
+  return create(ResourceSchema, {
+    key: resource.key,
+    uid: resource.uid,
+    shardId: resource.shardId,
+    labels: Object.fromEntries(resource.labels),
+    annotations: Object.fromEntries(resource.annotations),
+    finalizers: [...resource.finalizers],
+    spec: asText ? undefined : payloadValue(resource.specJson),
+    status: asText ? undefined : payloadValue(resource.statusJson),
+    specJson: asText ? (resource.specJson ?? "null") : "",
+    statusJson: asText ? (resource.statusJson ?? "null") : "",
+    generation: resource.generation,
+    observedGeneration: resource.observedGeneration,
+    revision: resource.revision,
+    createdAt: timestampFromDate(resource.createdAt),
+    updatedAt: timestampFromDate(resource.updatedAt),
+    deletionRequestedAt: encodeTime(resource.deletionRequestedAt),
+  });
+}
+
+/** A time for the wire; null is unset. */
+export function encodeTime(time: Date | null): Timestamp | undefined {
+  return time === null ? undefined : timestampFromDate(time);
+}

@@ -1,0 +1,32 @@
+import type { Resource, StringMap } from "../../resource/resource.js";
+
+/**
+ * The `/api/v1` JSON of a resource, as one string around the stored texts of spec and status (2.10): nothing is parsed, so
+ * key order and numbers come back as they were written.
+ *
+ * Generation is called `version` and observed generation `current_version` here. Counters are JSON numbers.
+ */
+export function resourceJson(resource: Resource): string {
+  const { key } = resource;
+  return (
+    `{"resource_group":${JSON.stringify(key.resourceGroup)},"kind":${JSON.stringify(key.kind)}` +
+    `,"namespace":${JSON.stringify(key.namespace)},"name":${JSON.stringify(key.name)},"uid":"${resource.uid}"` +
+    `,"shard_id":${JSON.stringify(resource.shardId)}` +
+    `,"labels":${resource.labels.size === 0 ? "{}" : mapJson(resource.labels)}` +
+    `,"annotations":${resource.annotations.size === 0 ? "null" : mapJson(resource.annotations)}` +
+    `,"finalizers":${resource.finalizers.length === 0 ? "null" : JSON.stringify(resource.finalizers)}` +
+    `,"created_at":"${resource.createdAt.toISOString()}","updated_at":"${resource.updatedAt.toISOString()}"` +
+    `,"deletion_timestamp":${timeJson(resource.deletionRequestedAt)}` +
+    `,"version":${resource.generation},"current_version":${resource.observedGeneration},"revision":${resource.revision}` +
+    `,"spec":${resource.specJson ?? "null"},"status":${resource.statusJson ?? "null"}}`
+  );
+}
+
+function mapJson(map: StringMap): string {
+  // fromEntries defines own properties, so a key such as __proto__ is written like any other.
+  return JSON.stringify(Object.fromEntries(map));
+}
+
+function timeJson(time: Date | null): string {
+  return time === null ? "null" : `"${time.toISOString()}"`;
+}

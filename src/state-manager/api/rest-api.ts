@@ -1,0 +1,126 @@
+import type { Resource } from "../../resource/resource.js";
+import type { ResourceService } from "../service/resource-service.js";
+import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
+import { retryAfter } from "./error-mapping.js";
+import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
+import { resourceJson } from "./resource-json.js";
+import { readBody, RestBody } from "./rest-body.js";
+import { errorJson, restMessage, restStatus } from "./rest-dialect.js";
+import { decodeListQuery } from "./rest-queries.js";
+import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
+import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
+import type { SseWatch } from "./watch-sse.js";
+
+type UnaryRoute = Exclude<RestRoute, "watch">;
+
+/** An answer; no body with 204. */
+interface Reply {
+  readonly status: 200 | 201 | 204;
+  readonly json?: string;
+  readonly nextPageToken?: string | undefined;
+}
+
+const ENDPOINTS: Readonly<Record<UnaryRoute, Endpoint>> = {
+  create: { protocol: "rest", method: "create", shape: "unary" },
+  get: { protocol: "rest", method: "get", shape: "unary" },
+  update: { protocol: "rest", method: "update", shape: "unary" },
+  "update-status": { protocol: "rest", method: "update-status", shape: "unary" },
+  delete: { protocol: "rest", method: "delete", shape: "unary" },
+  list: { protocol: "rest", method: "list", shape: "unary" },
+};
+
+/** `/api/v1`: decodes, calls, encodes. Its names and statuses are docs/rest-api.md's. */
+export class RestApi {
+  readonly #resources: ResourceService;
+  readonly #watch: SseWatch;
+  readonly #pipeline: Pipeline;
+  readonly #maxBodyBytes: number;
+
+  constructor(resources: ResourceService, watch: SseWatch, pipeline: Pipeline, maxBodyBytes: number) {
+    this.#resources = resources;
+    this.#watch = watch;
+    this.#pipeline = pipeline;
+    this.#maxBodyBytes = maxBodyBytes;
+  }
+
+  /** Answers a request for `path`; `search` is its query without the question mark. */
+  async serve(request: AnyRequest, response: AnyResponse, path: string, search: string): Promise<void> {
+    const target = matchRestPath(path);
+    if (target === undefined) {
+      answerJson(response, 404, errorJson(`there is no path ${path}; see /openapi.json`));
+      return;
+    }
+    const route = REST_PATHS[target.path].get(request.method);
+    if (route === undefined) {
+      const allow = allowedMethods(target.path);
+      response.setHeader("allow", allow);
+      answerJson(response, 405, errorJson(`${request.method} is not supported on ${path}; use one of ${allow}`));
+    } else if (route === "watch") {
+      await this.#watch.serve(request, response, new URLSearchParams(search));
+    } else {
+      await this.#unary(route, target, request, response, search);
+    }
+  }
+
+  async #unary(
+    route: UnaryRoute,
+    target: RestTarget,
+    request: AnyRequest,
+    response: AnyResponse,
+    search: string,
+  ): Promise<void> {
+    const caller = { requestId: headerOf(request.headers, "x-request-id") };
+    try {
+      const run = () => this.#run(route, target, request, search);
+      const { status, json, nextPageToken } = await this.#pipeline.call(ENDPOINTS[route], caller, run);
+      if (nextPageToken !== undefined) response.setHeader("next-page-token", nextPageToken);
+      if (json !== undefined) {
+        answerJson(response, status, json);
+      } else {
+        response.writeHead(status);
+        response.end();
+      }
+    } catch (thrown) {
+      // The pipeline throws nothing else.
+      const error = thrown as CallError;
+      const advice = retryAfter(error);
+      if (advice !== undefined) response.setHeader("retry-after", advice);
+      answerJson(response, restStatus(error), errorJson(restMessage(error)));
+    }
+  }
+
+  async #run(route: UnaryRoute, target: RestTarget, request: AnyRequest, search: string): Promise<Reply> {
+    if (route === "list") return this.#list(new URLSearchParams(search));
+    const key = keyOf(target);
+    switch (route) {
+      case "get":
+        return ok(await this.#resources.get(key, "STRONG"));
+      case "delete":
+        await this.#resources.delete(key, {});
+        return { status: 204 };
+      case "create": {
+        const created = await this.#resources.create(decodeCreate(key, await this.#body(request)));
+        return { status: 201, json: resourceJson(created) };
+      }
+      case "update": {
+        const { input, expected } = decodeUpdate(key, await this.#body(request));
+        return ok(await this.#resources.update(input, expected));
+      }
+      case "update-status":
+        return ok(await this.#resources.updateStatus(decodeStatus(key, await this.#body(request))));
+    }
+  }
+
+  async #list(query: URLSearchParams): Promise<Reply> {
+    const { resources, nextPageToken } = await this.#resources.list(decodeListQuery(query));
+    return { status: 200, json: `[${resources.map(resourceJson).join(",")}]`, nextPageToken };
+  }
+
+  async #body(request: AnyRequest): Promise<RestBody> {
+    return RestBody.parse(await readBody(request, this.#maxBodyBytes));
+  }
+}
+
+function ok(resource: Resource): Reply {
+  return { status: 200, json: resourceJson(resource) };
+}

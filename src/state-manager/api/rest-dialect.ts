@@ -1,0 +1,46 @@
+import { ConnectError } from "@connectrpc/connect";
+import { DomainError, type ErrorReason } from "../../resource/errors.js";
+import { httpStatus, InternalError, toConnectError } from "./error-mapping.js";
+import type { CallError } from "./pipeline.js";
+
+/** The status and first words that clients of `/api/v1` rely on, where they differ from the general surface. */
+interface Wording {
+  readonly status: number;
+  readonly prefix: string;
+}
+
+/** The one place that knows how the dialect words errors; the domain's own words follow the prefix. */
+const WORDINGS: Readonly<Partial<Record<ErrorReason, Wording>>> = {
+  INVALID_JSON: { status: 400, prefix: "Invalid JSON: " },
+  INVALID_FIELD: { status: 400, prefix: "Validation failed: " },
+  PAYLOAD_TOO_LARGE: { status: 413, prefix: "Validation failed: " },
+  ALREADY_EXISTS: { status: 400, prefix: "Already exists: " },
+  GENERATION_CONFLICT: { status: 409, prefix: "Version conflict: " },
+  REVISION_CONFLICT: { status: 409, prefix: "Version conflict: " },
+  UID_CONFLICT: { status: 409, prefix: "Version conflict: " },
+  SHARD_CONFLICT: { status: 409, prefix: "Version conflict: " },
+  OBSERVED_GENERATION_AHEAD: { status: 400, prefix: "Current version unavailable: " },
+  // A watch that cannot go on from its token; HTTP has a word for it.
+  COMPACTED: { status: 410, prefix: "" },
+};
+
+/** The HTTP status of an error on `/api/v1`. */
+export function restStatus(error: CallError): number {
+  if (error instanceof ConnectError) return STATUS_CLIENT_GONE;
+  return (error instanceof DomainError ? WORDINGS[error.reason]?.status : undefined) ?? httpStatus(error);
+}
+
+/** What `error` says on `/api/v1`. */
+export function restMessage(error: CallError): string {
+  if (error instanceof InternalError) return error.message;
+  if (error instanceof ConnectError) return toConnectError(error).rawMessage;
+  return (WORDINGS[error.reason]?.prefix ?? "") + error.message;
+}
+
+/** The body of every error. */
+export function errorJson(message: string): string {
+  return `{"error":${JSON.stringify(message)}}`;
+}
+
+/** Nginx's number for a client that closed the connection; nobody is left to read it. */
+const STATUS_CLIENT_GONE = 499;

@@ -1,0 +1,57 @@
+import { invalidField } from "../../resource/errors.js";
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
+import { parseLabelSelector } from "../../resource/parse-label-selector.js";
+import type { ResourceFilter } from "../../resource/resource-filter.js";
+import { validateFilter } from "../../resource/validate.js";
+import type { ListRequest } from "../service/resource-service.js";
+import type { WatchRequest } from "../watch/watch.js";
+import { pageSize } from "./page-size.js";
+
+/** The words that are true for Go's `strconv.ParseBool`, which existing clients write with; all others are false. */
+const TRUE_WORDS: ReadonlySet<string | null> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
+
+const PAGE_SIZE = { default: PAGE_SIZE_DEFAULT, max: PAGE_SIZE_MAX };
+/** Skipped rows are read all the same; whoever goes further pages by token. */
+const OFFSET_MAX = 1_000_000_000;
+
+/** What `GET /api/v1/resources` asks for. Throws INVALID_FIELD. */
+export function decodeListQuery(query: URLSearchParams): ListRequest {
+  const offset = integer(query.get("offset"));
+  if (offset < 0n || offset > OFFSET_MAX) throw invalidField("offset", `must be 0 to ${OFFSET_MAX} (got ${offset})`);
+  return {
+    filter: decodeFilter(query),
+    pendingOnly: TRUE_WORDS.has(query.get("pending")),
+    pageToken: query.get("page_token") ?? "",
+    offset: Number(offset),
+    limit: pageSize("limit", integer(query.get("limit")), PAGE_SIZE),
+  };
+}
+
+/** What `GET /api/v1/watch` asks for; the header `Last-Event-ID` is not considered. */
+export function decodeWatchQuery(query: URLSearchParams): WatchRequest {
+  const filter = decodeFilter(query);
+  validateFilter(filter);
+  return {
+    filter,
+    sendInitialState: TRUE_WORDS.has(query.get("send_initial_state")),
+    resumeToken: query.get("resume_token") || undefined,
+  };
+}
+
+function decodeFilter(query: URLSearchParams): ResourceFilter {
+  const selector = query.get("label_selector");
+  return {
+    resourceGroup: query.get("resource_group") || undefined,
+    kind: query.get("kind") || undefined,
+    namespace: query.get("namespace") || undefined,
+    name: query.get("name") || undefined,
+    shardId: query.get("shard_id") || undefined,
+    // An empty one is left out by clients that always write the parameter; a blank one is a mistake.
+    labels: selector ? parseLabelSelector(selector) : undefined,
+  };
+}
+
+/** Words that are no whole number count as 0, as existing clients expect. */
+function integer(text: string | null): bigint {
+  return text !== null && /^[+-]?\d{1,100}$/.test(text) ? BigInt(text.replace("+", "")) : 0n;
+}

@@ -1,0 +1,43 @@
+import type { MetadataInput, Precondition, ResourceInput } from "../../resource/command.js";
+import type { ResourceKey } from "../../resource/key.js";
+import type { RestBody } from "./rest-body.js";
+
+/** The create request: the group, namespace and kind of the path win over the body, which names the resource. */
+export function decodeCreate(path: ResourceKey, body: RestBody): ResourceInput {
+  const { resourceGroup, kind, namespace } = path;
+  return decodeDesired({ resourceGroup, kind, namespace, name: body.string("name") }, body);
+}
+
+/** The replace request. `version` guards the write when it is given, 0 too. */
+export function decodeUpdate(key: ResourceKey, body: RestBody): { input: ResourceInput; expected: Precondition } {
+  return { input: decodeDesired(key, body), expected: { generation: body.counter("version") } };
+}
+
+/**
+ * The status request. It replaces the metadata too, and always needs `version`: an absent one is 0, which no stored resource
+ * has.
+ */
+export function decodeStatus(key: ResourceKey, body: RestBody) {
+  return {
+    key,
+    statusJson: body.json("status"),
+    observedGeneration: body.counter("current_version") ?? 0n,
+    metadata: decodeMetadata(body),
+    expected: { generation: body.counter("version") ?? 0n },
+  };
+}
+
+function decodeDesired(key: ResourceKey, body: RestBody): ResourceInput {
+  const { shardId, labels, annotations, finalizers } = decodeMetadata(body);
+  return { key, shardId, labels, annotations, finalizers, specJson: body.json("spec") };
+}
+
+/** What is absent is removed. */
+function decodeMetadata(body: RestBody): MetadataInput {
+  return {
+    shardId: body.string("shard_id"),
+    labels: body.stringMap("labels"),
+    annotations: body.stringMap("annotations"),
+    finalizers: body.strings("finalizers"),
+  };
+}

@@ -1,0 +1,84 @@
+import { invalidField } from "../../resource/errors.js";
+import type { ResourceKey } from "../../resource/key.js";
+
+/** What a request asks for; names of endpoints in metrics and OpenAPI. */
+export type RestRoute = "create" | "get" | "update" | "update-status" | "delete" | "list" | "watch";
+
+/** A path of `/api/v1` with its methods. */
+export type RestPath = "collection" | "resource" | "status" | "list" | "watch";
+
+/** Every path of the dialect and what its methods do. HEAD is answered like GET, OPTIONS everywhere. */
+export const REST_PATHS: Readonly<Record<RestPath, ReadonlyMap<string | undefined, RestRoute>>> = {
+  collection: new Map([["POST", "create"]]),
+  resource: new Map([
+    ["GET", "get"],
+    ["HEAD", "get"],
+    ["PUT", "update"],
+    ["DELETE", "delete"],
+  ]),
+  status: new Map([["PUT", "update-status"]]),
+  list: new Map([
+    ["GET", "list"],
+    ["HEAD", "list"],
+  ]),
+  watch: new Map([["GET", "watch"]]),
+};
+
+/** Where a path leads; the key's parts are still percent-encoded, `name` is empty for a collection. */
+export interface RestTarget {
+  readonly path: RestPath;
+  readonly resourceGroup: string;
+  readonly namespace: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
+const LIST: RestTarget = { path: "list", resourceGroup: "", namespace: "", kind: "", name: "" };
+const WATCH: RestTarget = { path: "watch", resourceGroup: "", namespace: "", kind: "", name: "" };
+
+/**
+ * Finds the target of a path without its query; undefined: there is no such path. One trailing slash is ignored.
+ *
+ * `/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources[/{name}[/status]]`, `/api/v1/resources` and
+ * `/api/v1/watch`. Split before decoding, so a name may contain an encoded slash.
+ */
+export function matchRestPath(path: string): RestTarget | undefined {
+  const parts = path.split("/");
+  if (parts[parts.length - 1] === "") parts.pop();
+  if (parts[1] !== "api" || parts[2] !== "v1") return undefined;
+  if (parts.length === 4) {
+    if (parts[3] === "resources") return LIST;
+    return parts[3] === "watch" ? WATCH : undefined;
+  }
+  const [, , , groups, resourceGroup, namespaces, namespace, kinds, kind, resources, name = "", status] = parts;
+  if (groups !== "groups" || namespaces !== "namespaces" || kinds !== "kinds" || resources !== "resources") return undefined;
+  if (!resourceGroup || !namespace || !kind) return undefined;
+  if (parts.length === 10) return { path: "collection", resourceGroup, namespace, kind, name };
+  if (name === "") return undefined;
+  if (parts.length === 11) return { path: "resource", resourceGroup, namespace, kind, name };
+  return parts.length === 12 && status === "status" ? { path: "status", resourceGroup, namespace, kind, name } : undefined;
+}
+
+/** The value of `Allow` for a path. */
+export function allowedMethods(path: RestPath): string {
+  return [...REST_PATHS[path].keys(), "OPTIONS"].join(", ");
+}
+
+/** The key of a target, percent-decoded exactly once: `+` is a plus and `%2541` is `%41`. Throws INVALID_FIELD. */
+export function keyOf(target: RestTarget): ResourceKey {
+  return {
+    resourceGroup: decodePart("resource_group", target.resourceGroup),
+    kind: decodePart("kind", target.kind),
+    namespace: decodePart("namespace", target.namespace),
+    name: decodePart("name", target.name),
+  };
+}
+
+function decodePart(field: string, text: string): string {
+  if (!text.includes("%")) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw invalidField(field, `must be percent-encoded UTF-8 in the path, not ${JSON.stringify(text)}`);
+  }
+}

@@ -1,0 +1,82 @@
+import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
+import { ResourceService as ResourceServiceDescriptor } from "../../../gen/reconcile/v1/resource_service_pb.js";
+import type { ResourceService } from "../service/resource-service.js";
+import type { WatchSource } from "../watch/watch.js";
+import type { WorkService } from "../work/work-service.js";
+import { addHealth } from "./grpc-health.js";
+import type { HealthCheck } from "./health.js";
+import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
+import type { AnyRequest, AnyResponse } from "./http-exchange.js";
+import { answerJson } from "./http-exchange.js";
+import type { Pipeline } from "./pipeline.js";
+import { pipelineInterceptor } from "./pipeline-interceptor.js";
+import { reconcilerHandler } from "./reconciler-handler.js";
+import { addReflection } from "./reflection.js";
+import { resourceHandler } from "./resource-handler.js";
+import { errorJson } from "./rest-dialect.js";
+
+/** What the RPC surface stands on. */
+export interface RpcOptions {
+  readonly resources: ResourceService;
+  readonly watch: WatchSource;
+  readonly work: WorkService;
+  readonly health: HealthCheck;
+  readonly pipeline: Pipeline;
+  readonly maxBodyBytes: number;
+}
+
+/**
+ * Nested messages a parser follows. Protobuf's usual 100 is little more than the domain's 30 levels of JSON, and refuses
+ * with words of its own; the domain's check names the path, so it should be the one to refuse.
+ */
+const RECURSION_LIMIT = 400;
+/** Connect's largest: answers are not compressed, which costs more CPU than it saves on the networks this runs in. */
+const NEVER_COMPRESS_BYTES = 0xffffffff;
+
+/**
+ * `textDecoder` is read by Connect's JSON codec but missing in the type of its options. Without `fatal`, broken UTF-8 would
+ * be stored as replacement characters.
+ */
+const JSON_OPTIONS = {
+  recursionLimit: RECURSION_LIMIT,
+  textDecoder: new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }),
+};
+
+/** Connect, gRPC and gRPC-Web, with reflection and health. Unknown paths are answered with 404. */
+export function rpcRoutes(options: RpcOptions): (request: AnyRequest, response: AnyResponse) => void {
+  const services = [ResourceServiceDescriptor, ReconcilerService];
+  const serve = connectNodeAdapter({
+    routes(router) {
+      router.service(ResourceServiceDescriptor, resourceHandler(options.resources, options.watch));
+      router.service(ReconcilerService, reconcilerHandler(options.work));
+      addHealth(router, services, options.health);
+      addReflection(router, [...services, Health]);
+    },
+    interceptors: [pipelineInterceptor(options.pipeline)],
+    readMaxBytes: options.maxBodyBytes,
+    acceptCompression: [compressionGzip],
+    compressMinBytes: NEVER_COMPRESS_BYTES,
+    binaryOptions: { recursionLimit: RECURSION_LIMIT },
+    jsonOptions: JSON_OPTIONS,
+    fallback: (request, response) => {
+      answerJson(response, 404, errorJson(`there is no path ${request.url}; see /openapi.json`));
+    },
+  });
+  return (request, response) => {
+    keepConnectionUsable(request, response);
+    // Connect pauses a stream until `drain`, which a client that left never causes: its generator would never end.
+    response.once("close", () => response.emit("drain"));
+    // AnyResponse is what both of Node's response classes have in common, and nothing else implements it.
+    serve(request, response as Parameters<typeof serve>[1]);
+  };
+}
+
+/**
+ * Connect stops reading a body that is too large and so destroys the request's stream; Node then never reads from a kept-alive
+ * connection again and the client's next call hangs. Here the stream survives and the rest of the body is thrown away.
+ */
+function keepConnectionUsable(request: AnyRequest, response: AnyResponse): void {
+  request[Symbol.asyncIterator] = () => request.iterator({ destroyOnReturn: false });
+  response.once("close", () => request.resume());
+}

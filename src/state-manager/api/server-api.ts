@@ -1,0 +1,94 @@
+import type { Logger } from "pino";
+import type { Metrics } from "../observability/metrics.js";
+import type { ResourceService } from "../service/resource-service.js";
+import type { ResumeTokens } from "../watch/resume-token.js";
+import type { WatchSource } from "../watch/watch.js";
+import type { WorkService } from "../work/work-service.js";
+import { HealthCheck, type ReadinessCheck } from "./health.js";
+import { httpEdge, type Page } from "./http-edge.js";
+import { answer, answerJson } from "./http-exchange.js";
+import { type AnyRequestListener, OnePort, type OnePortOptions } from "./one-port.js";
+import { OriginGuard } from "./origin-guard.js";
+import { Pipeline, type PipelineLimits } from "./pipeline.js";
+import { RestApi } from "./rest-api.js";
+import { rpcRoutes } from "./rpc-routes.js";
+import { SseFrames } from "./sse-frames.js";
+import { SseWatch } from "./watch-sse.js";
+
+/** How the API is served. */
+export interface ApiConfig {
+  /** The address to bind. On a loopback address only loopback `Host` names are answered. */
+  readonly host: string;
+  /** 0 takes a free port. */
+  readonly port: number;
+  /** Origins that get CORS and may write; `*` for every one. */
+  readonly corsAllowedOrigins: readonly string[];
+  /** A larger request is refused: 413, RESOURCE_EXHAUSTED over RPC. Defaults to 4 MiB, gRPC's usual limit. */
+  readonly maxBodyBytes?: number | undefined;
+  /** Unset limits take their defaults: 4,096 calls, 20,000 streams, 30 s. */
+  readonly limits?: Partial<PipelineLimits> | undefined;
+  readonly connections?: OnePortOptions | undefined;
+}
+
+/** What the API serves. */
+export interface ApiOptions {
+  readonly config: ApiConfig;
+  readonly resources: ResourceService;
+  readonly watch: WatchSource;
+  readonly work: WorkService;
+  readonly tokens: ResumeTokens;
+  readonly readiness: ReadinessCheck;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** The API while it is served. */
+export interface Api {
+  readonly port: number;
+  /**
+   * Stops accepting, lets running calls finish and cuts what is left after `graceMs`. End the watches first
+   * (`WatchSource.stop`). Safe to call twice.
+   */
+  close(graceMs: number): Promise<void>;
+}
+
+const MAX_BODY_BYTES = 4 << 20;
+const LIMITS: PipelineLimits = { maxCallsInFlight: 4_096, maxOpenStreams: 20_000, callDeadlineMs: 30_000 };
+
+/** Serves REST, SSE, Connect, gRPC-Web, gRPC, probes and metrics on one port (2.13). Rejects when the address is taken. */
+export async function startApi(options: ApiOptions): Promise<Api> {
+  const { config, resources, watch, work, metrics, logger } = options;
+  const maxBodyBytes = config.maxBodyBytes ?? MAX_BODY_BYTES;
+  const pipeline = new Pipeline({ ...LIMITS, ...config.limits }, metrics, logger);
+  const health = new HealthCheck(options.readiness, logger);
+  const sse = new SseWatch(watch, new SseFrames(options.tokens), pipeline);
+  const edge = httpEdge({
+    guard: new OriginGuard(config.host, config.corsAllowedOrigins),
+    rest: new RestApi(resources, sse, pipeline, maxBodyBytes),
+    pages: operatorPages(health, metrics),
+    rpc: rpcRoutes({ resources, watch, work, health, pipeline, maxBodyBytes }),
+    onError: (error) => logger.error({ err: error }, "request could not be served"),
+  });
+  // A listener for either HTTP version, which Node types apart.
+  const onePort = new OnePort(edge as AnyRequestListener, config.connections);
+  const port = await onePort.listen(config.port, config.host);
+  return { port, close: (graceMs) => onePort.close(graceMs) };
+}
+
+function operatorPages(health: HealthCheck, metrics: Metrics): ReadonlyMap<string, Page> {
+  return new Map<string, Page>([
+    ["/health/live", (response) => answerJson(response, 200, '{"status":"live"}')],
+    [
+      "/health/ready",
+      async (response) => {
+        const { ok, problems } = await health.readiness();
+        if (ok) answerJson(response, 200, '{"status":"ready"}');
+        else answerJson(response, 503, JSON.stringify({ error: `not ready: ${problems.join("; ")}`, problems }));
+      },
+    ],
+    [
+      "/metrics",
+      async (response) => answer(response, 200, metrics.registry.contentType, await metrics.registry.metrics()),
+    ],
+  ]);
+}

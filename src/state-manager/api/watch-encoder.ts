@@ -1,0 +1,85 @@
+import { create, toBinary, type UnknownField } from "@bufbuild/protobuf";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
+import {
+  EventType,
+  type WatchEvent as WatchEventMessage,
+  WatchEventSchema,
+  type WatchResourcesResponse,
+  WatchResourcesResponseSchema,
+} from "../../../gen/reconcile/v1/resource_service_pb.js";
+import type { Change } from "../../resource/change.js";
+import type { WatchBatch, WatchEvent } from "../watch/watch.js";
+import { encodeResource } from "./resource-codec.js";
+
+/** `binary` for gRPC, gRPC-Web and Connect's proto codec, `json` for Connect's JSON codec. */
+type Format = "binary" | "json";
+
+/**
+ * Turns watch batches into messages, once for all watchers that share them.
+ *
+ * A binary message carries its fields already encoded, as unknown fields with the known numbers: Protobuf writes those as
+ * they are, so an event costs each further watcher a copy of bytes instead of an encoding (five times cheaper, measured).
+ * The JSON codec leaves unknown fields out and needs the message itself.
+ */
+export class WatchEncoder {
+  readonly #batches = new WeakMap<WatchBatch, Map<string, WatchResourcesResponse>>();
+  readonly #changes = new WeakMap<Change, Map<string, Uint8Array>>();
+
+  encode(batch: WatchBatch, encoding: PayloadEncoding, format: Format): WatchResourcesResponse {
+    const messages = memo(this.#batches, batch);
+    const id = `${encoding} ${format}`;
+    let message = messages.get(id);
+    if (message === undefined) {
+      message = format === "json" ? plainMessage(batch, encoding) : this.#binaryMessage(batch, encoding);
+      messages.set(id, message);
+    }
+    return message;
+  }
+
+  #binaryMessage(batch: WatchBatch, encoding: PayloadEncoding): WatchResourcesResponse {
+    const { events, resumeToken } = WatchResourcesResponseSchema.field;
+    const message = create(WatchResourcesResponseSchema);
+    message.$unknown = [
+      ...batch.events.map((event) => lengthDelimited(events.number, this.#eventBytes(event, encoding))),
+      lengthDelimited(resumeToken.number, Buffer.from(batch.resumeToken)),
+    ];
+    return message;
+  }
+
+  #eventBytes(event: WatchEvent, encoding: PayloadEncoding): Uint8Array {
+    if (!("resource" in event) || event.change === undefined) return toBinary(WatchEventSchema, eventMessage(event, encoding));
+    const known = memo(this.#changes, event.change);
+    const id = `${encoding} ${event.type}`;
+    let bytes = known.get(id);
+    if (bytes === undefined) known.set(id, (bytes = toBinary(WatchEventSchema, eventMessage(event, encoding))));
+    return bytes;
+  }
+}
+
+function memo<K extends object, V>(map: WeakMap<K, Map<string, V>>, key: K): Map<string, V> {
+  let values = map.get(key);
+  if (values === undefined) map.set(key, (values = new Map()));
+  return values;
+}
+
+function lengthDelimited(number: number, bytes: Uint8Array): UnknownField {
+  return { no: number, wireType: WireType.LengthDelimited, data: new BinaryWriter().bytes(bytes).finish() };
+}
+
+function plainMessage(batch: WatchBatch, encoding: PayloadEncoding): WatchResourcesResponse {
+  return create(WatchResourcesResponseSchema, {
+    events: batch.events.map((event) => eventMessage(event, encoding)),
+    resumeToken: batch.resumeToken,
+  });
+}
+
+function eventMessage(event: WatchEvent, encoding: PayloadEncoding): WatchEventMessage {
+  if (!("resource" in event)) return create(WatchEventSchema, { type: EventType[event.type] });
+  return create(WatchEventSchema, {
+    type: EventType[event.type],
+    revision: event.revision,
+    resource: encodeResource(event.resource, encoding),
+    movedTo: event.movedTo ?? "",
+  });
+}

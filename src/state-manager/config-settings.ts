@@ -1,0 +1,68 @@
+import { HOST, ORIGINS, oneOf, optional, SWITCH, secret, setting, TEXT, url, wholeNumber } from "./config-setting.js";
+import { LOG_LEVELS } from "./observability/logger.js";
+
+/** Every variable the state-manager reads. An empty one counts as not set. `docs/operations.md` shows this as a table. */
+export const SETTINGS = {
+  SERVER_HOST: setting(
+    HOST,
+    "127.0.0.1",
+    "The address to bind. Loopback by default, because there is no authentication yet: on a loopback address only loopback `Host` names are answered. `0.0.0.0` or `::` opens it to the network.",
+  ),
+  SERVER_PORT: setting(wholeNumber(0, 65_535), "8080", "The one port for everything. `0` takes a free one."),
+  CORS_ALLOWED_ORIGINS: setting(
+    ORIGINS,
+    "",
+    "The web pages that may call from a browser. None by default: a page of another origin can neither read nor write.",
+  ),
+  DATABASE_URL: secret(
+    url("postgres", "postgresql"),
+    "The PostgreSQL that holds everything (18 is tested). Without it, and without `DATABASE_HOST`, a bundled PostgreSQL is started.",
+  ),
+  DATABASE_HOST: optional(HOST, "Instead of `DATABASE_URL`: the host name or address of the server."),
+  DATABASE_PORT: optional(wholeNumber(1, 65_535), "With `DATABASE_HOST`: its port; 5432 when not set."),
+  DATABASE_USERNAME: optional(TEXT, "With `DATABASE_HOST`: the role to connect as."),
+  DATABASE_PASSWORD: secret(TEXT, "With `DATABASE_HOST`: the role's password."),
+  DATABASE_NAME: optional(TEXT, "With `DATABASE_HOST`: the database."),
+  DATABASE_SSLMODE: optional(
+    oneOf(["disable", "require", "verify-full"]),
+    "With `DATABASE_HOST`: no TLS, TLS without or TLS with a check of the certificate; `disable` when not set.",
+  ),
+  DATABASE_POOL_SIZE: setting(
+    wholeNumber(2, 1_000),
+    "10",
+    "Connections to PostgreSQL at most, per replica. Few are enough: reads and writes travel in batches.",
+  ),
+  REDIS_URL: secret(
+    url("redis", "rediss"),
+    "The Redis that carries changes between replicas. One replica needs none; with several and no Redis, changes of another replica are seen within a second.",
+  ),
+  RECONCILE_DATA_DIR: setting(TEXT, "./.reconcile", "Where the bundled PostgreSQL keeps its data."),
+  LOG_COUNT: optional(
+    wholeNumber(1, 64),
+    "Change logs of the store; 1 when it is created without. Fixed from then on: later another number is refused. One gives one total order of all changes; more let a distributed database commit in several places at once.",
+  ),
+  LOG_RETENTION_HOURS: setting(
+    wholeNumber(1, 168),
+    "24",
+    "Hours of history kept: how long a watcher may be away and still resume. Each hour is a partition, so more costs disk and locks; see [retention](#retention).",
+  ),
+  COMPAT_STREAMS: setting(
+    SWITCH,
+    "false",
+    "Also writes the Redis streams `<shard_id>_stream` that existing operators read. Needs `REDIS_URL`; not on Redis Cluster.",
+  ),
+  LOG_LEVEL: setting(oneOf(LOG_LEVELS), "info", "The least severe messages to log."),
+  SHUTDOWN_TIMEOUT_SECONDS: setting(
+    wholeNumber(1, 600),
+    "10",
+    "Seconds from SIGTERM to the end of the process; running calls are cut off before. Keep it below the grace period of what stops the process (30 in Kubernetes, 10 in Docker).",
+  ),
+} as const;
+
+/** The names of the variables. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** The value of every variable, defaults filled in. */
+export type SettingValues = {
+  readonly [Name in SettingName]: (typeof SETTINGS)[Name]["fallback"];
+};

@@ -1,0 +1,140 @@
+import type { Command, Outcome, Precondition, ResourceInput } from "../../resource/command.js";
+import { invalidField } from "../../resource/errors.js";
+import type { ResourceKey } from "../../resource/key.js";
+import { requireExisting } from "../../resource/preconditions.js";
+import type { Resource } from "../../resource/resource.js";
+import {
+  type StatusWrite,
+  validateFilter,
+  validateInput,
+  validateKey,
+  validatePrecondition,
+  validateStatusWrite,
+} from "../../resource/validate.js";
+import type { CommandSink, ResourceReader } from "../store/store.js";
+import type { WatchSource } from "../watch/watch.js";
+import { decodePageToken, encodePageToken, type Selection } from "./page-token.js";
+
+/** STRONG sees every acknowledged write; CACHED may be behind by the cache's lag. */
+export type Consistency = "STRONG" | "CACHED";
+
+/** Reads the write-through cache: null when it knows that there is no such resource, undefined when it does not know. */
+export interface CacheReader {
+  get(key: ResourceKey): Promise<Resource | null | undefined>;
+}
+
+/** What to list. */
+export interface ListRequest extends Selection {
+  /** Of the page before; empty for the first page. */
+  readonly pageToken: string;
+  /** Resources to skip first; for the REST dialect, and not together with `pageToken`. */
+  readonly offset: number;
+  /** 1 to 10,000, which the edge checks: it knows by which name the caller calls it. */
+  readonly limit: number;
+}
+
+/** One page of a list. */
+export interface ListPage {
+  readonly resources: readonly Resource[];
+  /** Undefined on the last page. */
+  readonly nextPageToken: string | undefined;
+  /** The position before the first page was read, the same on every page: watch from here to miss nothing. */
+  readonly resumeToken: string;
+}
+
+/** What a write did, and the resource after it; for REMOVED its last state. */
+export interface WriteResult {
+  readonly outcome: Outcome;
+  readonly resource: Resource;
+}
+
+/** What the service stands on. */
+export interface ResourceServiceOptions {
+  readonly sink: CommandSink;
+  readonly reader: ResourceReader;
+  /** Undefined: CACHED reads are STRONG ones. */
+  readonly cache?: CacheReader | undefined;
+  readonly watch: Pick<WatchSource, "tokenFor">;
+}
+
+/**
+ * The use cases of ResourceService and the REST dialect, in domain types: check, submit or read, answer.
+ *
+ * Every method rejects with DomainError. Who the caller is and what it may do is the edge's to know, before it calls.
+ */
+export class ResourceService {
+  readonly #sink: CommandSink;
+  readonly #reader: ResourceReader;
+  readonly #cache: CacheReader | undefined;
+  readonly #watch: Pick<WatchSource, "tokenFor">;
+
+  constructor({ sink, reader, cache, watch }: ResourceServiceOptions) {
+    this.#sink = sink;
+    this.#reader = reader;
+    this.#cache = cache;
+    this.#watch = watch;
+  }
+
+  /** Creates; ALREADY_EXISTS when the key is taken. */
+  async create(input: ResourceInput): Promise<Resource> {
+    validateInput(input);
+    return (await this.#submit({ type: "create", input })).resource;
+  }
+
+  /** Reads one; NOT_FOUND when there is none. */
+  async get(key: ResourceKey, consistency: Consistency): Promise<Resource> {
+    validateKey(key);
+    const cached = consistency === "CACHED" ? await this.#cache?.get(key) : undefined;
+    return requireExisting(cached === undefined ? await this.#reader.get(key) : (cached ?? undefined), key);
+  }
+
+  /** Replaces the whole desired state; one whose deletion was requested is removed when no finalizer is left. */
+  async update(input: ResourceInput, expected: Precondition): Promise<Resource> {
+    validateInput(input);
+    validatePrecondition(expected);
+    return (await this.#submit({ type: "update", input, expected })).resource;
+  }
+
+  /** Creates or updates; UNCHANGED when nothing differs, and then nothing is written. */
+  async apply(input: ResourceInput): Promise<WriteResult> {
+    validateInput(input);
+    return this.#submit({ type: "apply", input });
+  }
+
+  /** Replaces the status, and the metadata when given. */
+  async updateStatus(write: StatusWrite): Promise<Resource> {
+    validateStatusWrite(write);
+    validatePrecondition(write.expected);
+    return (await this.#submit({ type: "update-status", ...write })).resource;
+  }
+
+  /** REMOVED, or DELETION_REQUESTED while finalizers hold it; calling it again changes nothing. */
+  async delete(key: ResourceKey, expected: Precondition): Promise<WriteResult> {
+    validateKey(key);
+    validatePrecondition(expected);
+    return this.#submit({ type: "delete", key, expected });
+  }
+
+  /** One page, in the order of creation. */
+  async list(request: ListRequest): Promise<ListPage> {
+    validateFilter(request.filter);
+    const { filter, pendingOnly, pageToken, offset, limit } = request;
+    if (offset > 0 && pageToken !== "")
+      throw invalidField("offset", "must not be given with page_token; use one of them");
+    const from = pageToken === "" ? undefined : decodePageToken(pageToken, request);
+    const page = await this.#reader.list({ filter, pendingOnly, afterId: from?.afterId ?? 0n, offset, limit });
+    const resumeToken = from?.resumeToken ?? this.#watch.tokenFor(page.heads);
+    const next = page.nextAfterId;
+    return {
+      resources: page.resources,
+      nextPageToken: next === undefined ? undefined : encodePageToken({ afterId: next, resumeToken }, request),
+      resumeToken,
+    };
+  }
+
+  async #submit(command: Command): Promise<WriteResult> {
+    const { outcome, resource } = await this.#sink.submit(command);
+    if (resource === undefined) throw new Error(`${command.type} ended as ${outcome} without a resource`);
+    return { outcome, resource };
+  }
+}

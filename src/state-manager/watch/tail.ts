@@ -1,0 +1,159 @@
+import type { Logger } from "pino";
+import type { Change, Position } from "../../resource/change.js";
+import type { DurableChangeLog, LogExtent } from "../log/change-log.js";
+import { RedisChangeLog } from "../log/redis-change-log.js";
+import type { StreamKeys } from "../log/stream-keys.js";
+import type { Metrics } from "../observability/metrics.js";
+import type { RedisConnections } from "../redis-connection.js";
+import { FOLLOW_BLOCK_MS, LogFollower } from "./log-follower.js";
+import { LogTail } from "./log-tail.js";
+import type { RingLimits } from "./ring-buffer.js";
+import { Wakeups } from "./wakeups.js";
+
+/** With Redis healthy, or nobody watching, the poll only finds what a lost last entry or a restore hid (2.7). */
+const SLOW_POLL_MS = 10_000;
+/** Without Redis it is how another replica's commits are found. */
+const FAST_POLL_MS = 1_000;
+/** Least time between two wake-ups of the watchers. */
+const WAKE_SPACING_MS = 5;
+const RING_LIMITS: RingLimits = { maxEvents: 8_192, maxBytes: 64 * 1024 * 1024 };
+
+/** What a tail works with. */
+export interface TailOptions {
+  readonly durable: DurableChangeLog;
+  /** Undefined: fed by this process's commits and from PostgreSQL only (2.12). */
+  readonly redis: { readonly connections: RedisConnections; readonly keys: StreamKeys } | undefined;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly ringLimits?: RingLimits | undefined;
+}
+
+/** Follows every log of the store, once per process. */
+export class Tail {
+  readonly #options: TailOptions;
+  /** One per log. */
+  readonly logs: readonly LogTail[];
+  /** Undefined without Redis. */
+  readonly redisLog: RedisChangeLog | undefined;
+  /** Woken when any log has news. */
+  readonly wakeups = new Wakeups(WAKE_SPACING_MS);
+  readonly #followers: readonly LogFollower[];
+  readonly #unhealthy: Set<number>;
+  #version = 0;
+  #watchers = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #refreshing: Promise<readonly LogExtent[]> | undefined;
+  #nextRefresh: Promise<readonly LogExtent[]> | undefined;
+  #isStopped = false;
+
+  private constructor(options: TailOptions, extents: readonly LogExtent[]) {
+    const { durable, redis, metrics, logger } = options;
+    this.#options = options;
+    if (redis !== undefined) {
+      this.redisLog = new RedisChangeLog({ redis: redis.connections.commands, keys: redis.keys, durable, logger });
+    }
+    const shared = { durable, redis: this.redisLog, metrics, logger, limits: options.ringLimits ?? RING_LIMITS };
+    const onAdvance = () => {
+      this.#version += 1;
+      this.wakeups.notify();
+    };
+    this.logs = extents.map(({ head }, log) => new LogTail({ ...shared, log, head, onAdvance }));
+    this.#unhealthy = new Set(this.logs.keys());
+    this.#followers = redis === undefined ? [] : this.logs.map((tail, log) => this.#follow(tail, log, redis));
+    this.#schedulePoll();
+  }
+
+  /** Starts at the logs' present heads. Rejects when PostgreSQL does not answer. */
+  static async start(options: TailOptions): Promise<Tail> {
+    return new Tail(options, await options.durable.extents());
+  }
+
+  /** Changes whenever a log has news: who saw the same version twice missed nothing between. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Changes this process has committed, per log contiguous. */
+  offer(changes: readonly Change[]): void {
+    for (const log of new Set(changes.map((change) => change.log))) {
+      this.logs[log]?.offer(changes.filter((change) => change.log === log));
+    }
+  }
+
+  /** A watch begins; the returned function, to be called once, says that it has ended. */
+  addWatcher(): () => void {
+    this.#watchers += 1;
+    this.#options.metrics.watchers.inc();
+    if (this.#watchers === 1) this.#schedulePoll();
+    return () => {
+      this.#watchers -= 1;
+      this.#options.metrics.watchers.dec();
+    };
+  }
+
+  /**
+   * The logs' extents in PostgreSQL, asked after this call; what they tell is taken note of. Calls that come while one is in
+   * flight share the next.
+   */
+  refresh(): Promise<readonly LogExtent[]> {
+    this.#nextRefresh ??= Promise.resolve(this.#refreshing?.catch(() => {})).then(() => {
+      this.#nextRefresh = undefined;
+      this.#refreshing = this.#readExtents();
+      return this.#refreshing;
+    });
+    return this.#nextRefresh;
+  }
+
+  /** Resolves when every ring has reached `heads`, just refreshed, and is of their lineage. */
+  async settle(heads: readonly Position[]): Promise<void> {
+    await Promise.all(heads.map((head, log) => this.logs[log]?.settle(head)));
+  }
+
+  /** Disconnects and ends all loops. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await Promise.all(this.#followers.map((follower) => follower.stop()));
+    await Promise.all(this.logs.map((log) => log.stop()));
+  }
+
+  async #readExtents(): Promise<readonly LogExtent[]> {
+    const before = this.logs.map(({ head }) => head);
+    const extents = await this.#options.durable.extents();
+    for (const [log, { head }] of extents.entries()) {
+      const known = before[log];
+      if (known !== undefined) this.logs[log]?.observe(head, known);
+    }
+    return extents;
+  }
+
+  #follow(tail: LogTail, log: number, { connections, keys }: NonNullable<TailOptions["redis"]>): LogFollower {
+    const redis = connections.blocking(FOLLOW_BLOCK_MS);
+    return new LogFollower({ log, tail, keys, redis, onHealth: (isHealthy) => this.#setHealth(log, isHealthy) });
+  }
+
+  /** A stream lost or regained may have cost entries: look at once. */
+  #setHealth(log: number, isHealthy: boolean): void {
+    if (this.#unhealthy.has(log) !== isHealthy) return;
+    if (isHealthy) this.#unhealthy.delete(log);
+    else this.#unhealthy.add(log);
+    this.#poll();
+  }
+
+  #schedulePoll(): void {
+    clearTimeout(this.#timer);
+    if (this.#isStopped) return;
+    const isSlow = this.#watchers === 0 || this.#unhealthy.size === 0;
+    this.#timer = setTimeout(() => this.#poll(), isSlow ? SLOW_POLL_MS : FAST_POLL_MS).unref();
+  }
+
+  #poll(): void {
+    if (this.#isStopped) return;
+    clearTimeout(this.#timer);
+    this.refresh()
+      .catch((err: unknown) =>
+        this.#options.logger.debug({ err }, "heads of the change log cannot be read; trying again"),
+      )
+      .finally(() => this.#schedulePoll());
+  }
+}

@@ -1,0 +1,131 @@
+import type { KindRef } from "../../resource/key.js";
+import type { LeaseQuery, MarkedItem } from "./lease-query.js";
+import { sessionNotFound } from "./sessions.js";
+import type { Waiter } from "./waiter.js";
+
+/** Timers cannot be set for longer; the pulse looks long before. */
+const MAX_TIMER_MS = 3_600_000;
+
+/** Leases whose Lease call ended before they arrived. */
+export type OnUnclaimed = (sessionId: string, items: readonly MarkedItem[]) => void;
+
+/**
+ * Serves the waiting Lease calls of one kind in order of arrival, with one lease query at a time and one timer for the next due
+ * item. Being rung too often is harmless; not being rung costs up to the pulse's 5 s.
+ */
+export class Dispatcher {
+  readonly #kind: KindRef;
+  readonly #query: LeaseQuery;
+  readonly #onUnclaimed: OnUnclaimed;
+  /** In order of arrival. */
+  readonly #waiters = new Set<Waiter>();
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  #isLooking = false;
+  #isRung = false;
+
+  constructor(kind: KindRef, query: LeaseQuery, onUnclaimed: OnUnclaimed) {
+    this.#kind = kind;
+    this.#query = query;
+    this.#onUnclaimed = onUnclaimed;
+  }
+
+  /** Whether nobody waits here. */
+  get isIdle(): boolean {
+    return this.#waiters.size === 0;
+  }
+
+  /** Whether a lease query is under way. */
+  get isLooking(): boolean {
+    return this.#isLooking;
+  }
+
+  /** Registers the waiter, then looks: work that comes due in between rings for a waiter that is there. */
+  add(waiter: Waiter): void {
+    this.#waiters.add(waiter);
+    this.ring(0);
+  }
+
+  /** Forgets the waiter; safe when it is not there. */
+  remove(waiter: Waiter): void {
+    this.#waiters.delete(waiter);
+    if (this.isIdle) this.#disarm();
+  }
+
+  /** Work comes due in `inMs` milliseconds. */
+  ring(inMs: number): void {
+    if (this.isIdle) return;
+    if (inMs > 0) this.#arm(inMs);
+    else void this.#look();
+  }
+
+  /** Looks until no ring came during the last round. Never rejects: a waiter takes the error of its look. */
+  async #look(): Promise<void> {
+    this.#isRung = true;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    while (this.#isRung) {
+      this.#isRung = false;
+      await this.#round();
+    }
+    this.#isLooking = false;
+  }
+
+  /** One look per waiter, except where the same look was just made in vain. */
+  async #round(): Promise<void> {
+    const vain = new Set<string>();
+    for (const waiter of [...this.#waiters]) {
+      const { shardIds } = waiter.session;
+      const filter = JSON.stringify(shardIds);
+      if (vain.has(filter)) waiter.skip(this.#kind);
+      else if (waiter.claim(this.#retry) && (await this.#serve(waiter)) === "nothing due") vain.add(filter);
+    }
+  }
+
+  readonly #retry = (): void => this.ring(0);
+
+  async #serve(waiter: Waiter): Promise<"nothing due" | "done"> {
+    const { session } = waiter;
+    try {
+      const look = await this.#query.look(session.sessionId, this.#kind, waiter.maxItems);
+      switch (look.type) {
+        case "leased":
+          if (!waiter.offer(look.items)) this.#onUnclaimed(session.sessionId, look.items);
+          return "done";
+        case "gone":
+          waiter.fail(sessionNotFound(session.sessionId));
+          return "done";
+        case "full":
+          waiter.isFull = true;
+          waiter.release(this.#kind);
+          return "done";
+        case "nothing":
+          if (look.nextInMs !== undefined) this.#arm(look.nextInMs);
+          waiter.release(this.#kind);
+          return "nothing due";
+      }
+    } catch (error) {
+      waiter.fail(error);
+      return "done";
+    }
+  }
+
+  #arm(inMs: number): void {
+    const at = performance.now() + inMs;
+    if (this.isIdle || at >= this.#timerAt) return;
+    this.#disarm();
+    this.#timerAt = at;
+    this.#timer = setTimeout(
+      () => {
+        this.#disarm();
+        this.ring(0);
+      },
+      Math.min(MAX_TIMER_MS, Math.ceil(inMs)),
+    );
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = Number.POSITIVE_INFINITY;
+  }
+}

@@ -1,0 +1,104 @@
+import type { KindRef } from "../../resource/key.js";
+import type { DueHint } from "../log/change-log.js";
+import type { Database } from "../store/database.js";
+import { PULSE, type PulseRow } from "../store/statements/work-items.js";
+
+/** The longest that lost rings, expired sessions and due sweeps go unnoticed. */
+const INTERVAL_MS = 5_000;
+
+/** Beats are this far apart at least, whatever is found. */
+const MIN_INTERVAL_MS = 50;
+
+/** The database clock decides expiry; looking a little later saves a second look. */
+const SLACK_MS = 5;
+
+/** What the pulse may find to do. */
+export interface PulseActions {
+  /** Kinds with waiting Lease calls. */
+  readonly waitingKinds: () => readonly KindRef[];
+  /** Work of these kinds is, or comes, due. */
+  readonly onDue: (hints: readonly DueHint[]) => void;
+  /** Something has expired. */
+  readonly onExpired: () => Promise<void>;
+  /** A sweep is due; starts it and returns. */
+  readonly onSweepDue: () => void;
+  /** A beat failed; the next one tries again. */
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * The one regular statement of an idle replica: what expires next, which sweep is due, what the waiting calls wait for. It acts
+ * only on need, and beats earlier when something is known to expire earlier.
+ */
+export class Pulse {
+  readonly #database: Database;
+  readonly #actions: PulseActions;
+  #timer: NodeJS.Timeout | undefined;
+  #beatsAt = Number.POSITIVE_INFINITY;
+  #beating: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(database: Database, actions: PulseActions) {
+    this.#database = database;
+    this.#actions = actions;
+  }
+
+  /** Beats at once: sessions may have expired while no replica ran. */
+  start(): void {
+    this.expect(0);
+  }
+
+  /** Something is to be seen in `inMs` milliseconds: the next beat is not later. */
+  expect(inMs: number): void {
+    const at = performance.now() + inMs;
+    if (this.#isStopped || at >= this.#beatsAt) return;
+    clearTimeout(this.#timer);
+    this.#beatsAt = at;
+    this.#timer = setTimeout(() => {
+      this.#beatsAt = Number.POSITIVE_INFINITY;
+      if (this.#beating !== undefined) this.expect(MIN_INTERVAL_MS);
+      else this.#beating = this.#beat();
+    }, inMs);
+  }
+
+  /** Stops after the beat under way; safe to call twice. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#beating;
+  }
+
+  async #beat(): Promise<void> {
+    let nextInMs = INTERVAL_MS;
+    try {
+      nextInMs = await this.#lookAndAct();
+    } catch (error) {
+      this.#actions.onError(error);
+    }
+    this.#beating = undefined;
+    this.expect(nextInMs);
+  }
+
+  /** Returns when to beat again. */
+  async #lookAndAct(): Promise<number> {
+    const { waitingKinds, onDue, onExpired, onSweepDue } = this.#actions;
+    const kinds = waitingKinds();
+    const values = [kinds.map((kind) => kind.resourceGroup), kinds.map((kind) => kind.kind)];
+    const rows = await this.#database.query<PulseRow>(PULSE, values);
+    onDue(rows.flatMap(toDueHint));
+    const expiryInMs = rows[0]?.expiry_in_ms ?? INTERVAL_MS;
+    // What was expired may have been one of many: then the next beat comes soon.
+    if (expiryInMs <= 0) await onExpired();
+    // A sweep takes its time and brings the next beat forward itself.
+    const sweepInMs = rows[0]?.sweep_in_ms ?? INTERVAL_MS;
+    if (sweepInMs <= 0) onSweepDue();
+    const nextInMs = Math.min(INTERVAL_MS, expiryInMs + SLACK_MS, sweepInMs <= 0 ? INTERVAL_MS : sweepInMs + SLACK_MS);
+    return Math.max(MIN_INTERVAL_MS, nextInMs);
+  }
+}
+
+function toDueHint({ resource_group, kind, due_in_ms }: PulseRow): DueHint[] {
+  // The outer join's empty row: nobody waits, or nothing is queued.
+  if (resource_group === null || kind === null || due_in_ms === null) return [];
+  return [{ resourceGroup: resource_group, kind, inMs: due_in_ms }];
+}

@@ -1,0 +1,222 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runExamples } from "../../../examples/run-examples.js";
+import { createResourceClient, type ResourceClient, type ResourceKey } from "../../../src/client/index.js";
+import { findCondition, isReady } from "../../../src/controlloop/index.js";
+import { identifyProcess } from "../../../src/shared/process-identity.js";
+import { freePort } from "../../support/free-port.js";
+import { runDirectory } from "../../support/run-directory.js";
+import { startServer, type TestServer } from "../../support/server.js";
+import { until } from "../../support/until.js";
+
+let server: TestServer;
+let client: ResourceClient;
+let dataDir: string;
+let examples: { stop(): Promise<void> };
+
+beforeAll(async () => {
+  dataDir = mkdtempSync(join(runDirectory(), "examples-"));
+  server = await startServer();
+  client = createResourceClient(server.url);
+  examples = await start();
+});
+afterAll(async () => {
+  await examples.stop();
+  client.close();
+  await server.stop();
+});
+
+describe("website example", () => {
+  it("serves what is declared, follows changes, and takes everything away when deleted", async () => {
+    const { key, port } = await website("life", "<h1>one</h1>");
+    expect(await page(port)).toBe("<h1>one</h1>");
+
+    await client.apply({ key, spec: { html: "<h1>two</h1>", port } });
+    await until(async () => (await page(port)) === "<h1>two</h1>");
+    const elsewhere = await freePort();
+    await client.apply({ key, spec: { html: "<h1>two</h1>", port: elsewhere } });
+    await until(async () => (await page(elsewhere)) === "<h1>two</h1>");
+    await expect(page(port)).rejects.toThrow();
+    await ready(key);
+    expect((await client.get<unknown, { url: string }>(key))?.status?.url).toBe(`http://127.0.0.1:${elsewhere}/`);
+
+    const pid = await pidOf(key);
+    await client.delete(key);
+    await until(async () => (await client.get(key)) === undefined);
+    for (const kind of ["file", "process"]) expect(await client.get({ ...key, kind })).toBeUndefined();
+    expect(identifyProcess(pid)).toBeUndefined();
+    await expect(page(elsewhere)).rejects.toThrow();
+    expect(readdirSync(join(dataDir, "files/websites"))).toEqual([]);
+    expect(readdirSync(join(dataDir, "processes"))).toEqual([]);
+  });
+
+  it("heals a killed process within 2 s", async () => {
+    const { key, port } = await website("killed", "still here");
+    const pid = await pidOf(key);
+    process.kill(pid, "SIGKILL");
+    await until(async () => identifyProcess(pid) === undefined && (await page(port)) === "still here", {
+      timeoutMs: 2_000,
+    });
+    await ready(key);
+    expect(await pidOf(key)).not.toBe(pid);
+  });
+
+  it("puts an edited and a removed file back", async () => {
+    const { key, port } = await website("edited", "declared");
+    const file = await fileOf(key);
+    writeFileSync(file, "edited by hand");
+    await until(() => readFileSync(file, "utf8") === "declared");
+    rmSync(file);
+    await until(() => existsSync(file));
+    expect(await page(port)).toBe("declared");
+  });
+
+  it("makes a child again that was deleted by hand", async () => {
+    const { key, port } = await website("orphaned", "whole");
+    await client.delete({ ...key, kind: "process" });
+    const before = await until(() => client.get({ ...key, kind: "process" }));
+    await until(
+      async () => (await page(port)) === "whole" && (await client.get({ ...key, kind: "process" }))?.uid !== undefined,
+    );
+    expect(before.key.name).toBe("orphaned");
+    await ready(key);
+  });
+
+  it("stops its processes with the program, and starts them again with the next one", async () => {
+    const { key, port } = await website("restarted", "back");
+    const pid = await pidOf(key);
+    await examples.stop();
+    expect(identifyProcess(pid)).toBeUndefined();
+    examples = await start();
+    await until(async () => (await page(port)) === "back");
+  });
+
+  it("says why it is not Ready: wrong specs, taken ports, taken names, forbidden scripts and paths", async () => {
+    const examples = "examples";
+    const key = (kind: string, name: string): ResourceKey => ({
+      resourceGroup: examples,
+      kind,
+      namespace: "default",
+      name,
+    });
+    const reason = (key: ResourceKey) =>
+      until(async () => {
+        const resource = await client.get(key);
+        const condition = resource && findCondition(resource, "Ready");
+        return (
+          condition?.status === "False" &&
+          condition.reason !== "Starting" &&
+          condition.reason !== "Waiting" &&
+          condition.reason
+        );
+      });
+    const stranger = createServer().listen(0, "127.0.0.1");
+    const taken = await until(() => stranger.address());
+    const port = await freePort();
+    const cases: [ResourceKey, unknown, string][] = [
+      [key("website", "wrong"), { html: 7, port }, "InvalidSpec"],
+      [key("process", "shell"), { script: "/bin/sh", args: ["-c", "id"], port }, "ScriptNotAllowed"],
+      [key("process", "eval"), { script: "--eval", args: ["1"], port }, "ScriptNotAllowed"],
+      [
+        key("process", "injected"),
+        { script: "static-server", env: { NODE_OPTIONS: "--require /tmp/x" }, port },
+        "InvalidSpec",
+      ],
+      [
+        key("process", "taken"),
+        { script: "static-server", port: typeof taken === "object" ? taken.port : 0 },
+        "PortInUse",
+      ],
+      [key("file", "escape"), { path: "../escape", content: "x" }, "InvalidSpec"],
+      [key("file", "linked"), { path: "link/x", content: "x" }, "PathRefused"],
+    ];
+    symlinkSync("/tmp", join(dataDir, "files/link"));
+    for (const [key, spec] of cases) await client.create({ key, spec });
+    for (const [key, , expected] of cases) expect(await reason(key)).toBe(expected);
+    for (const [key] of cases) await client.delete(key);
+    for (const [key] of cases) await until(async () => (await client.get(key)) === undefined);
+    stranger.close();
+    rmSync(join(dataDir, "files/link"));
+  });
+
+  it("does not touch a file that another resource has", async () => {
+    const first = { resourceGroup: "examples", kind: "file", namespace: "default", name: "first" };
+    const second = { ...first, name: "second" };
+    await client.create({ key: first, spec: { path: "shared", content: "first" } });
+    await ready(first);
+    await client.create({ key: second, spec: { path: "shared", content: "second" } });
+    const refused = await until(async () => {
+      const resource = await client.get(second);
+      return resource && findCondition(resource, "Ready");
+    });
+    expect(refused).toMatchObject({ status: "False", reason: "PathTaken" });
+    await client.delete(second);
+    await until(async () => (await client.get(second)) === undefined);
+    expect(readFileSync(join(dataDir, "files/shared"), "utf8")).toBe("first");
+    await client.delete(first);
+    await until(() => !existsSync(join(dataDir, "files/shared")));
+  });
+
+  it("slows down the restarts of a process that keeps ending", async () => {
+    const key = { resourceGroup: "examples", kind: "process", namespace: "default", name: "crashing" };
+    const script = join(dataDir, "crash.mjs");
+    const count = join(dataDir, "starts");
+    writeFileSync(script, `import { appendFileSync } from "node:fs"; appendFileSync(${JSON.stringify(count)}, "x");`);
+    await examples.stop();
+    examples = await start(script);
+    await client.create({ key, spec: { script, port: await freePort() } });
+    await until(async () => {
+      const resource = await client.get(key);
+      return resource !== undefined && findCondition(resource, "Ready")?.reason === "CrashLoop";
+    });
+    await until(() => readFileSync(count, "utf8").length >= 4, { timeoutMs: 15_000 });
+    expect(readFileSync(count, "utf8").length).toBeLessThan(6);
+    await client.delete(key);
+    await until(async () => (await client.get(key)) === undefined);
+  });
+});
+
+function start(allowedScripts?: string) {
+  return runExamples({
+    serverUrl: server.url,
+    dataDir,
+    logger: pino({ level: process.env["TEST_LOG"] ?? "silent" }),
+    allowedScripts,
+    staticServer: resolve("dist/examples/process/static-server.js"),
+  });
+}
+
+async function website(name: string, html: string): Promise<{ key: ResourceKey; port: number }> {
+  const key = { resourceGroup: "examples", kind: "website", namespace: "default", name };
+  const port = await freePort();
+  await client.create({ key, spec: { html, port } });
+  await ready(key);
+  return { key, port };
+}
+
+function ready(key: ResourceKey): Promise<boolean> {
+  return until(async () => {
+    const resource = await client.get(key);
+    return resource !== undefined && isReady(resource);
+  });
+}
+
+async function page(port: number): Promise<string> {
+  return (await fetch(`http://127.0.0.1:${port}/`)).text();
+}
+
+async function pidOf({ name, ...key }: ResourceKey): Promise<number> {
+  return until(
+    async () => (await client.get<unknown, { pid: number }>({ ...key, name, kind: "process" }))?.status?.pid,
+  );
+}
+
+async function fileOf(key: ResourceKey): Promise<string> {
+  const path = await until(
+    async () => (await client.get<unknown, { path: string }>({ ...key, kind: "file" }))?.status?.path,
+  );
+  return join(dataDir, "files", path);
+}

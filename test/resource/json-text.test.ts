@@ -1,0 +1,219 @@
+import { describe, expect, test } from "vitest";
+import { DomainError } from "../../src/resource/errors.js";
+import { checkJsonText, elementSpans, memberSpans, rawFields, sameJson } from "../../src/resource/json-text.js";
+import { randomFrom } from "./random.js";
+
+function errorOf(text: string): string {
+  try {
+    checkJsonText("spec", text);
+  } catch (error) {
+    if (error instanceof DomainError) return error.message;
+    throw error;
+  }
+  return "";
+}
+
+const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);
+
+describe("checkJsonText", () => {
+  test.each([
+    "null",
+    " true ",
+    "0",
+    "-0.5e-7",
+    '""',
+    "[]",
+    "{ }",
+    '{"a":[1,{"b":"c"}],"__proto__":{}}',
+    "12345678901234567890",
+    "0.1000000000000000055511151231257827",
+    "1e-400",
+    "1.7976931348623157e308",
+    nested(30),
+    '"\\ud83d\\ude00 😀 \\u0001"',
+    `"${"x".repeat(100_000)}"`,
+  ])("accepts %j", (text) => expect(errorOf(text)).toBe(""));
+
+  test.each([
+    ["1e131071", "spec must be within double range (got 1e131071)"],
+    ['{"a":{"b":[0,1,2,-1e400]}}', "spec.a.b[3] must be within double range (got -1e400)"],
+    [`{"a":${"9".repeat(400)}}`, `spec.a must be within double range (got ${"9".repeat(64)}…)`],
+    [nested(31), `spec${"[0]".repeat(30)} must not be nested deeper than 30 levels`],
+    ['{"a b":"\\u0000"}', 'spec["a b"] must not contain the NUL character (\\u0000); remove it'],
+    ['{"a\\u0000":1}', 'spec["a\\u0000"] must not contain the NUL character (\\u0000); remove it'],
+    ['{"__proto__":[{},{"":1e999}]}', 'spec.__proto__[1][""] must be within double range (got 1e999)'],
+    ['[[1],[2],{"x":[0],"y":1e999}]', "spec[2].y must be within double range (got 1e999)"],
+  ])("refuses %j by its path", (text, message) => expect(errorOf(text)).toBe(message));
+
+  test.each([
+    '"\\ud800"',
+    '"\\udc00\\ud800"',
+    '"\\ud800\\u0041"',
+    '"\ud800"',
+    '"a\udc00"',
+    '"\ud800\\udc00"',
+    '"\\ud800\udc00"',
+  ])("refuses the lone surrogate of %j, raw or escaped", (text) =>
+    expect(errorOf(text)).toMatch(/^spec must be Unicode text: \\ud[8c]00 is half of a surrogate pair/),
+  );
+
+  test.each([
+    ["", "spec must be valid JSON: unexpected end at character 1"],
+    ['{"a":1,}', 'spec must be valid JSON: unexpected "}" at character 8'],
+    ["[1,]", 'spec must be valid JSON: unexpected "]" at character 4'],
+    ["01", 'spec must be valid JSON: unexpected "1" at character 2'],
+    ["nul", 'spec must be valid JSON: unexpected "n" at character 1'],
+    ["1 2", 'spec must be valid JSON: unexpected "2" at character 3'],
+    ['"a\nb"', 'spec must be valid JSON: unexpected "\\n" at character 3'],
+    ['"a\0b"', 'spec must be valid JSON: unexpected "\\u0000" at character 3'],
+    ['"a', "spec must be valid JSON: unexpected end at character 3"],
+    ['"a\\', "spec must be valid JSON: unexpected end at character 4"],
+    ["😀", 'spec must be valid JSON: unexpected "😀" at character 1'],
+  ])("says where the syntax of %j breaks", (text, message) => expect(errorOf(text)).toBe(message));
+
+  test("keeps its error small when a key is huge", () => {
+    expect(errorOf(`{"${"k".repeat(100_000)}":1e999}`).length).toBeLessThan(200);
+  });
+
+  test("accepts and refuses the same texts as JSON.parse", () => {
+    const random = randomFrom(1);
+    const alphabet = [
+      "{",
+      "}",
+      "[",
+      "]",
+      ",",
+      ":",
+      " ",
+      "\n",
+      '"',
+      '"a"',
+      "\\",
+      "\\n",
+      "\\u0041",
+      "0",
+      "1",
+      "-",
+      ".",
+      "e",
+      "E+2",
+      "true",
+      "null",
+      "é",
+      "\u0007",
+    ];
+    let valid = 0;
+    for (let round = 0; round < 60_000; round++) {
+      const text =
+        round % 2 === 0 ? mutate(randomJson(random, 3), random) : random.pick(alphabet, random.int(7)).join("");
+      const isValid = parses(text);
+      if (isValid) valid++;
+      expect(errorOf(text) === "", text).toBe(isValid);
+    }
+    expect(valid).toBeGreaterThan(1_000);
+  });
+});
+
+describe("rawFields", () => {
+  test("keeps the text of every value and decodes keys", () => {
+    const text = '{ "a" : 12345678901234567890 , "\\u0062":{"x": [1, "}"]},"c":"\\"]" ,"d":null, "e":[ ] }';
+    expect([...rawFields(text)]).toEqual([
+      ["a", "12345678901234567890"],
+      ["b", '{"x": [1, "}"]}'],
+      ["c", '"\\"]"'],
+      ["d", "null"],
+      ["e", "[ ]"],
+    ]);
+  });
+
+  test("lets the last of equal keys count and knows no special key", () => {
+    const fields = rawFields('{"a":1,"__proto__":{"x":1},"\\u0061":2}');
+    expect([...fields]).toEqual([
+      ["a", "2"],
+      ["__proto__", '{"x":1}'],
+    ]);
+  });
+
+  test("copes with nesting that would overflow a stack", () => {
+    const deep = nested(200_000);
+    expect(rawFields(`{"deep":${deep},"a":1}`).get("a")).toBe("1");
+  });
+
+  test("agrees with JSON.parse on random objects", () => {
+    const random = randomFrom(2);
+    for (let round = 0; round < 3_000; round++) {
+      const text = `{"k${round}":${randomJson(random, 3)}, "\\"":${randomJson(random, 2)}}`;
+      for (const [key, value] of Object.entries(JSON.parse(text))) {
+        expect(JSON.parse(rawFields(text).get(key) ?? "")).toEqual(value);
+      }
+    }
+  });
+});
+
+describe("spans", () => {
+  test("report duplicates and empty containers", () => {
+    expect(memberSpans('{"a":1,"a":22}')).toEqual([
+      { key: "a", start: 5, end: 6 },
+      { key: "a", start: 11, end: 13 },
+    ]);
+    expect(elementSpans(' [ 1, "," ,{}]')).toEqual([
+      { start: 3, end: 4 },
+      { start: 6, end: 9 },
+      { start: 11, end: 13 },
+    ]);
+    expect(memberSpans("{}")).toEqual([]);
+    expect(elementSpans("[ ]")).toEqual([]);
+  });
+});
+
+describe("sameJson", () => {
+  test.each([
+    ['{"a":[1,2]}', ' { "a" : [ 1 ,\n2 ] }\t'],
+    ['"a b"', '"a b"'],
+  ])("ignores white space between tokens: %j", (a, b) => expect(sameJson(a, b)).toBe(true));
+
+  test.each([
+    ['"a b"', '"ab"'],
+    ['"\\" "', '"\\""'],
+    ["1.0", "1"],
+    ['{"a":1,"b":2}', '{"b":2,"a":1}'],
+    ["12345678901234567890", "12345678901234567891"],
+  ])("tells %j from %j", (a, b) => expect(sameJson(a, b)).toBe(false));
+});
+
+function parses(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+type Random = ReturnType<typeof randomFrom>;
+
+function randomJson(random: Random, depth: number): string {
+  const space = random.pick(["", "", " ", "\n\t"], 1)[0];
+  const inner = () => randomJson(random, depth - 1);
+  switch (random.int(depth === 0 ? 4 : 6)) {
+    case 0:
+      return `${space}${random.int(1_000_000) - 500_000}`;
+    case 1:
+      return `${random.int(99)}.${random.int(99)}e-${random.int(9)}${space}`;
+    case 2:
+      return JSON.stringify(random.pick(["a", '"', "\\", "é", "\n", "}", ","], random.int(5)).join(""));
+    case 3:
+      return `${random.pick(["true", "false", "null"], 1)[0]}${space}`;
+    case 4:
+      return `[${Array.from({ length: random.int(4) }, inner).join(`${space},`)}${space}]`;
+    default:
+      return `{${Array.from({ length: random.int(4) }, (_, i) => `${space}"k${i}":${inner()}`).join(",")}}`;
+  }
+}
+
+function mutate(text: string, random: Random): string {
+  if (random.int(3) === 0) return text;
+  const at = random.int(text.length + 1);
+  const inserted = random.pick(["", "", ",", '"', "]", "1", "\\", " "], 1)[0];
+  return text.slice(0, at) + inserted + text.slice(at + random.int(2));
+}

@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Statement } from "../../../src/state-manager/store/database.js";
+import { RENEW_SESSION } from "../../../src/state-manager/store/statements/sessions.js";
+import {
+  EXPIRE_DEADLINES,
+  MARK_LEASES,
+  PEEK,
+  PULSE,
+  RETURN_LEASES,
+  RETURN_LEASES_OF_SESSIONS,
+} from "../../../src/state-manager/store/statements/work-items.js";
+import { first, leaseNow, openWork, registration, type Work } from "./open-work.js";
+
+const ITEMS = 100_000;
+
+let work: Work;
+let sessionId: string;
+beforeAll(async () => {
+  work = await openWork();
+  ({ sessionId } = await work.queue.register(registration({ concurrency: 1_000 })));
+});
+afterAll(() => work.close());
+
+/** Every item due, in all priorities, and some more leased by sessions of other reconcilers. */
+async function fill(): Promise<void> {
+  await work.sql(`
+    INSERT INTO resources (id, resource_group, kind, namespace, name, uid, shard_id, log_id, labels, annotations, finalizers,
+      generation, observed_generation, revision, write_count, created_at, updated_at)
+    SELECT i, 'apps', 'Widget', 'default', 'r' || i, gen_random_uuid(), 'main', 0, '{}', '{}', '{}', 1, 0, i, 1, now(), now()
+    FROM generate_series(1, ${ITEMS}) i`);
+  await work.sql(`
+    INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, priority, reason,
+      is_pending)
+    SELECT resource_group, kind, namespace, name, id, shard_id, 1, now() - id * interval '1 ms', id % 3, 'CREATED', true
+    FROM resources`);
+  await work.sql(`
+    INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, priority, reason, is_pending,
+      lease_token, lease_session_id, lease_resource_id, lease_wanted, leased_at, lease_deadline)
+    SELECT 'apps', 'Gadget', 'default', 'r' || i, i, 'main', 1, 0, 'CREATED', true,
+      gen_random_uuid()::text, md5((i % 100)::text)::uuid, i, 1, now(), now() + interval '1 hour' + i * interval '1 s'
+    FROM generate_series(1, 2000) i`);
+  await work.sql("ANALYZE");
+}
+
+interface PlanNode {
+  readonly "Node Type": string;
+  readonly "Relation Name"?: string;
+  readonly "Index Name"?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+function nodesOf(node: PlanNode): PlanNode[] {
+  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
+}
+
+const scansOf = (nodes: readonly PlanNode[]) =>
+  nodes.filter((node) => node["Relation Name"] === "work_items" && node["Node Type"].endsWith("Scan"));
+
+/** How the statement would run, in the generic plan that the pool's connections use. */
+async function planOf(statement: Statement, values: readonly string[]): Promise<PlanNode[]> {
+  const parameters = values.map((value) => value.replace("$session", `'${sessionId}'::uuid`)).join(", ");
+  const rows = await work.store.database.withConnection(async (connection) => {
+    await connection.query({ name: `prepare-${statement.name}`, text: `PREPARE planned AS ${statement.text}` });
+    try {
+      const text = `EXPLAIN (FORMAT JSON) EXECUTE planned${parameters && `(${parameters})`}`;
+      return await connection.query<{ "QUERY PLAN": string }>({ name: `explain-${statement.name}`, text });
+    } finally {
+      await connection.query({ name: "deallocate-planned", text: "DEALLOCATE planned" });
+    }
+  });
+  const [plan] = JSON.parse(first(rows)["QUERY PLAN"]) as { Plan: PlanNode }[];
+  if (plan === undefined) throw new Error("EXPLAIN returned no plan");
+  return nodesOf(plan.Plan);
+}
+
+const STATEMENTS: [string, Statement, string[], string][] = [
+  ["mark-leases", MARK_LEASES, ["$session", "'apps'", "'Widget'", "50"], "work_items_due"],
+  ["peek-work", PEEK, ["$session", "'apps'", "'Widget'"], "work_items_due"],
+  ["pulse", PULSE, ["'{apps}'", "'{Widget}'"], "work_items_due"],
+  ["expire-deadlines", EXPIRE_DEADLINES, [], "work_items_deadline"],
+  ["return-leases", RETURN_LEASES, ["$session", "'{a,b}'", "NULL"], "work_items_leased"],
+  ["return-leases-of-sessions", RETURN_LEASES_OF_SESSIONS, ["ARRAY[$session]"], "work_items_leased"],
+  ["renew-session", RENEW_SESSION, ["$session", "'{a,b}'"], "work_items_leased"],
+];
+
+test.each(STATEMENTS)(
+  "planned over an empty queue, %s still uses an index when it grows",
+  async (_, statement, values) => {
+    await work.sql("TRUNCATE work_items, resources");
+    const scans = scansOf(await planOf(statement, values));
+    expect(scans).not.toEqual([]);
+    expect(scans.filter((node) => node["Node Type"] === "Seq Scan")).toEqual([]);
+  },
+);
+
+describe(`with ${ITEMS} due items`, () => {
+  beforeAll(fill);
+
+  test.each(STATEMENTS)("%s reads the queue through indexes only", async (_, statement, values, index) => {
+    const scans = scansOf(await planOf(statement, values));
+    expect(scans.filter((node) => node["Node Type"] === "Seq Scan")).toEqual([]);
+    expect(scans.map((node) => node["Index Name"])).toContain(index);
+  });
+
+  test("50 are leased by one statement, the most urgent first, in order of time", async () => {
+    const items = await leaseNow(work, sessionId, 50);
+    expect(items).toHaveLength(50);
+    const ids = items.map((item) => Number(item.resource.id)).sort((a, b) => b - a);
+    expect(ids).toEqual(Array.from({ length: 50 }, (_, i) => ITEMS - 1 - 3 * i));
+    expect((await work.statements()).get("mark-leases")).toBe(1);
+  });
+});
