@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { createResourceClient } from "../src/client/index.js";
@@ -25,7 +26,9 @@ export interface ExamplesOptions {
  * safe.
  */
 export async function runExamples(options: ExamplesOptions): Promise<{ stop(): Promise<void> }> {
-  const { serverUrl, dataDir, logger, staticServer } = options;
+  const { serverUrl, logger, staticServer } = options;
+  // The processes that use it work in a directory of their own.
+  const dataDir = resolve(options.dataDir);
   const client = createResourceClient(serverUrl);
   const shared = { client, requestPass: passRequester(client, logger), dataDir };
   const examples = [

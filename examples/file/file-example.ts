@@ -60,6 +60,12 @@ export async function fileExample(options: {
   return {
     reconciler,
     async start() {
+      for await (const { uid, key, status } of client.list<FileSpec, FileStatus>({
+        resourceGroup: EXAMPLES_GROUP,
+        kind: "file",
+      })) {
+        if (status?.path !== undefined) owners.set(status.path, { uid, key }); // whoever had a path keeps it
+      }
       watcher = watch(files.root, { recursive: true }, (_, path) => {
         const owner = path === null ? undefined : owners.get(path);
         if (owner !== undefined) requestPass(owner.key, "the file was touched");

@@ -84,7 +84,9 @@ export function websiteExample(options: {
   }
 
   async function watchChildren(): Promise<void> {
-    for await (const { events } of client.watch({ resourceGroup: EXAMPLES_GROUP }, { signal: watching.signal })) {
+    // With the initial state, so that a gap in history starts it over instead of ending it.
+    const options = { sendInitialState: true, signal: watching.signal };
+    for await (const { events } of client.watch({ resourceGroup: EXAMPLES_GROUP }, options)) {
       for (const event of events) {
         const name = "resource" in event ? event.resource.annotations.get(OWNER_NAME) : undefined;
         if (!("resource" in event) || name === undefined) continue;

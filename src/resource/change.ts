@@ -28,6 +28,8 @@ export interface Change {
   readonly previousLabels: StringMap | null;
   /** The resource's revision before this change, in this log; 0 for ADDED. */
   readonly previousRevision: bigint;
+  /** The resource's generation before this change; 0 for ADDED. Below the resource's own: its desired state was written. */
+  readonly previousGeneration: bigint;
   /** For DELETED by a move: the shard that holds the resource now. */
   readonly movedTo: string | null;
 }

@@ -75,9 +75,13 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
   };
 }
 
-/** SUCCESS over a deleting resource is the proof that nothing is left outside: the server's own hold goes with it. */
+/**
+ * SUCCESS over a deleting resource is the proof that nothing is left outside: the server's own hold goes with it. Only a
+ * pass that saw the stored generation proves it: one that began before the deletion was requested has made things.
+ */
 function patchFinalizers(before: Resource, report: PassReport, own: string): readonly string[] {
-  const isCleanedUp = report.result.type === "SUCCESS" && before.deletionRequestedAt !== null;
+  const sawDeletion = before.deletionRequestedAt !== null && report.observedGeneration === before.generation;
+  const isCleanedUp = report.result.type === "SUCCESS" && sawDeletion;
   const removed = isCleanedUp ? [...report.removeFinalizers, own] : report.removeFinalizers;
   return addFinalizers(removeFinalizers(before.finalizers, removed), report.addFinalizers);
 }

@@ -1,27 +1,25 @@
 import type { ResourceKey } from "./key.js";
 
 /** Why a resource is due; stored and shown. */
-export const WORK_REASONS = [
-  "CREATED",
-  "SPEC_CHANGED",
-  "DELETION_REQUESTED",
-  "METADATA_CHANGED",
-  "STATUS_CHANGED",
-  "ENQUEUED",
-  "RETRY",
-  "REQUEUE_AFTER",
-  "RESYNC",
-  "LEASE_RETURNED",
-  "DEADLINE_EXCEEDED",
-] as const;
-export type WorkReason = (typeof WORK_REASONS)[number];
+export type WorkReason =
+  | "CREATED"
+  | "SPEC_CHANGED"
+  | "DELETION_REQUESTED"
+  | "METADATA_CHANGED"
+  | "STATUS_CHANGED"
+  | "ENQUEUED"
+  | "RETRY"
+  | "REQUEUE_AFTER"
+  | "RESYNC"
+  | "LEASE_RETURNED"
+  | "DEADLINE_EXCEEDED";
 
 /** The order of hand-out inside a kind: fresh changes before retries before the sweep. */
 export const PRIORITY = { change: 0, retry: 1, sweep: 2 } as const;
 export type Priority = (typeof PRIORITY)[keyof typeof PRIORITY];
 
 /** A lease on a work item. Valid while the token is stored, its session lives and its deadline is ahead (I7). */
-export interface Lease {
+interface Lease {
   /** Random, so never used twice: not after a removal, a restart or a failover (2.9). */
   readonly token: string;
   readonly sessionId: string;

@@ -6,9 +6,12 @@ interface Running {
 /** npm passes a terminal's Ctrl-C on to a process that has got it already: two signals this close are one. */
 const SAME_SIGNAL_MS = 500;
 
+/** From a terminal's Ctrl-C, from what runs the process, and from a terminal that is closed. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
- * Starts something and stops it on SIGINT or SIGTERM, also when the signal comes while it is still starting. A second signal, or
- * `timeoutMs` after the first, ends the process at once.
+ * Starts something and stops it on a signal that asks for the end, also when the signal comes while it is still starting.
+ * A second signal, or `timeoutMs` after the first, ends the process at once.
  */
 export async function runUntilSignal<T extends Running>(options: {
   readonly start: () => Promise<T>;
@@ -34,11 +37,9 @@ function nextSignal(notBefore = 0): Promise<void> {
   return new Promise((resolve) => {
     const onSignal = () => {
       if (performance.now() < notBefore) return;
-      process.off("SIGINT", onSignal);
-      process.off("SIGTERM", onSignal);
+      for (const signal of SIGNALS) process.off(signal, onSignal);
       resolve();
     };
-    process.on("SIGINT", onSignal);
-    process.on("SIGTERM", onSignal);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
   });
 }

@@ -1,7 +1,7 @@
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import { type Api, startApi } from "./api/server-api.js";
-import type { Config, Secrets } from "./config.js";
+import { type Config, ConfigError, type Secrets } from "./config.js";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.js";
 import type { CommittedBatch } from "./log/change-log.js";
 import { RedisDoorbellChannel } from "./log/doorbell-channel.js";
@@ -46,12 +46,15 @@ export async function startStateManager(options: {
     const metrics = createMetrics();
     const databaseUrl = options.secrets.databaseUrl ?? (await startBundled(config, logger, closers));
     const rooms = await openRooms({ ...options, databaseUrl, metrics, closers });
-    const api = await serve(rooms, config, metrics, logger);
+    let api: Api | undefined;
     closers.push(
-      () => api.close(config.shutdownTimeoutMs / 2),
+      () => api?.close(config.shutdownTimeoutMs / 2),
       () => rooms.watch.stop(),
       () => rooms.work.stop(),
     );
+    api = await serve(rooms, config, metrics, logger).catch((error: unknown) => {
+      throw explainListenError(error, config);
+    });
     const url = addressOf(config.serverHost, api.port);
     logger.info({ url, storeId: rooms.store.identity.storeId, logs: rooms.store.identity.logCount }, "serving");
     let stopped: Promise<void> | undefined;
@@ -149,6 +152,26 @@ function serve({ store, watch, work }: Rooms, config: Config, metrics: Metrics, 
     metrics,
     logger,
   });
+}
+
+/** The address is a setting: what is wrong with it is said in the settings' words. */
+function explainListenError(error: unknown, { serverHost, serverPort }: Config): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  switch (code) {
+    case "EADDRINUSE":
+      return new ConfigError([
+        `SERVER_PORT ${serverPort} on ${serverHost} is taken by another program; stop that, or choose another port`,
+      ]);
+    case "EACCES":
+      return new ConfigError([`SERVER_PORT ${serverPort} needs rights this user lacks; choose a port above 1023`]);
+    case "EADDRNOTAVAIL":
+    case "ENOTFOUND":
+      return new ConfigError([
+        `SERVER_HOST ${serverHost} is no address of this machine; use 127.0.0.1, ::1, 0.0.0.0 or ::`,
+      ]);
+    default:
+      return error;
+  }
 }
 
 async function startBundled(config: Config, logger: Logger, closers: RoomsOptions["closers"]): Promise<string> {

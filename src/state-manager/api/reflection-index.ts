@@ -10,9 +10,11 @@ export class ReflectionIndex {
   readonly #extensions = new Map<string, Map<number, DescFile>>();
   readonly #encoded = new Map<DescFile, Uint8Array>();
 
-  constructor(services: readonly DescService[]) {
+  /** `files` are those no service imports. */
+  constructor(services: readonly DescService[], files: readonly DescFile[]) {
     this.serviceNames = services.map(({ typeName }) => typeName).sort();
     for (const service of services) this.#addFile(service.file);
+    for (const file of files) this.#addFile(file);
   }
 
   file(name: string): DescFile | undefined {

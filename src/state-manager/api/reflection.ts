@@ -6,6 +6,7 @@ import {
   ServerReflection as V1,
 } from "../../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as V1Alpha } from "../../../gen/grpc/reflection/v1alpha/reflection_pb.js";
+import { file_reconcile_v1_error } from "../../../gen/reconcile/v1/error_pb.js";
 import { ReflectionIndex } from "./reflection-index.js";
 
 type Response = MessageInitShape<typeof ServerReflectionResponseSchema>;
@@ -16,7 +17,8 @@ type Answer = NonNullable<Response["messageResponse"]>;
  * package name alone: older tools ask for v1alpha only.
  */
 export function addReflection(router: ConnectRouter, services: readonly DescService[]): void {
-  const index = new ReflectionIndex([...services, V1, V1Alpha]);
+  // What errors carry is in no request or answer, and clients look it up to show it.
+  const index = new ReflectionIndex([...services, V1, V1Alpha], [file_reconcile_v1_error]);
   router.service(V1, { serverReflectionInfo: (requests) => reflect(index, requests) });
   router.service(V1Alpha, {
     // Field for field the same messages, so a v1alpha request reads like a v1 one, and the answer is built from plain fields.

@@ -30,6 +30,7 @@ interface Meta {
   readonly deletionRequested: number | null;
   readonly previousLabels: Readonly<Record<string, string>> | null;
   readonly previousRevision: string;
+  readonly previousGeneration: string;
   readonly movedTo: string | null;
 }
 
@@ -51,6 +52,7 @@ export function encodeMeta(change: Change): string {
     deletionRequested: resource.deletionRequestedAt?.getTime() ?? null,
     previousLabels: change.previousLabels === null ? null : Object.fromEntries(change.previousLabels),
     previousRevision: String(change.previousRevision),
+    previousGeneration: String(change.previousGeneration),
     movedTo: change.movedTo,
   };
   return JSON.stringify(meta);
@@ -87,6 +89,7 @@ export function decodeChange(record: ChangeRecord): Change {
     },
     previousLabels: meta.previousLabels === null ? null : new Map(Object.entries(meta.previousLabels)),
     previousRevision: BigInt(meta.previousRevision),
+    previousGeneration: BigInt(meta.previousGeneration),
     movedTo: meta.movedTo,
   };
 }

@@ -63,6 +63,12 @@ export class LogAppender {
     throw new Error(`the stream of log ${this.#log} changed ${MAX_ROUNDS} times while appending to it`);
   }
 
+  /** Whether PostgreSQL still has `run`: one that waited through an outage may be of a history that was replaced since. */
+  async isInHistory(run: readonly Change[]): Promise<boolean> {
+    const last = run.at(-1);
+    return last === undefined || (await this.#read(last, 1)) !== undefined;
+  }
+
   /**
    * What follows the stream's last entry: all changes up to the end of `run`, or fewer when they are large. Undefined when
    * they are too many, compacted, or the entry is of another lineage.

@@ -49,7 +49,7 @@ export class LogPublisher {
       this.#queue.push({ changes, bytes, settle });
       this.#queuedEvents += changes.length;
       this.#queuedBytes += bytes;
-      this.#forgetOldest(MAX_QUEUED_EVENTS, MAX_QUEUED_BYTES);
+      this.#forgetOldest();
       this.#running ??= this.#drain().finally(() => {
         this.#running = undefined;
       });
@@ -64,23 +64,33 @@ export class LogPublisher {
   /** Forgets what is queued; resolves when the append in flight has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    this.#forgetOldest(0, 0);
+    for (const batch of this.#remove(this.#queue.length)) batch.settle();
     this.#retry.cut();
     await this.#running;
   }
 
   async #drain(): Promise<void> {
+    let isOverdue = false;
     while (this.#queue.length > 0) {
       const batches = this.#takeRun();
+      const run = batches.flatMap(({ changes }) => changes);
+      let isDone = false;
       try {
-        this.#observer.appended(await this.#appender.append(batches.flatMap(({ changes }) => changes)));
+        // What waited through an outage may be of a history that a restore has replaced meanwhile.
+        if (!isOverdue || (await this.#appender.isInHistory(run))) {
+          this.#observer.appended(await this.#appender.append(run));
+        }
+        isDone = true;
         this.#retry.reset();
-        for (const batch of batches) batch.settle();
       } catch (error) {
         this.#observer.failed(error);
-        for (const batch of batches) batch.settle();
-        await this.#retryLater(batches);
       }
+      // Published or not, nobody shall wait for these any longer.
+      for (const batch of batches) batch.settle();
+      if (isDone || this.#isStopped) continue;
+      this.#putBack(batches);
+      isOverdue = true;
+      await this.#retry.wait();
     }
   }
 
@@ -104,23 +114,19 @@ export class LogPublisher {
     return this.#remove(count);
   }
 
-  /** Only the newest batch is tried again: it makes the stream whole by being "behind", whatever else was forgotten. */
-  async #retryLater(failed: readonly QueuedBatch[]): Promise<void> {
-    const newest = failed.at(-1);
-    if (this.#isStopped || newest === undefined) return;
-    if (this.#queue.length === 0) {
-      this.#queue.push(newest);
-      this.#queuedEvents += newest.changes.length;
-      this.#queuedBytes += newest.bytes;
+  #putBack(batches: readonly QueuedBatch[]): void {
+    this.#queue.unshift(...batches);
+    for (const { changes, bytes } of batches) {
+      this.#queuedEvents += changes.length;
+      this.#queuedBytes += bytes;
     }
-    await this.#retry.wait();
-    while (this.#queue.length > 1) this.#remove(1)[0]?.settle();
+    this.#forgetOldest();
   }
 
-  #forgetOldest(maxEvents: number, maxBytes: number): void {
-    while (this.#queue.length > 0 && (this.#queuedEvents > maxEvents || this.#queuedBytes > maxBytes)) {
-      if (this.#queue.length === 1 && maxEvents > 0) return;
-      this.#remove(1)[0]?.settle();
+  /** The newest batch stays in any case: it makes the stream whole by finding it "behind". */
+  #forgetOldest(): void {
+    while (this.#queue.length > 1 && (this.#queuedEvents > MAX_QUEUED_EVENTS || this.#queuedBytes > MAX_QUEUED_BYTES)) {
+      for (const batch of this.#remove(1)) batch.settle();
     }
   }
 

@@ -15,6 +15,8 @@ export interface RedisChangeLogOptions {
   /** Holds the bodies that travel by reference. */
   readonly durable: DurableChangeLog;
   readonly logger: Logger;
+  /** Called when a stream, and so whatever else is in Redis, turned out to be of a history that is no more. */
+  readonly onLineageLost?: (() => void) | undefined;
 }
 
 /**
@@ -39,10 +41,11 @@ export class RedisChangeLog implements ChangeLog {
     options.redis.on("close", () => this.#trusted.clear());
   }
 
-  /** The history of `log` was replaced: its stream must be checked before it is read again. */
+  /** PostgreSQL's history of `log` was replaced: its stream must be checked before it is read again. */
   distrust(log: number): void {
     this.#doubts += 1;
     this.#trusted.delete(log);
+    this.#options.onLineageLost?.();
   }
 
   /** Never rejects; never answers with an empty list, as Redis cannot know that there is nothing more. */
@@ -82,6 +85,7 @@ export class RedisChangeLog implements ChangeLog {
       } catch (error) {
         if (!hasReason(error, "LINEAGE_LOST", "COMPACTED")) throw error;
         logger.warn({ log, revision: position.revision }, "change stream is not of this history; dropping it");
+        if (error.reason === "LINEAGE_LOST") this.#options.onLineageLost?.();
         await dropStream(redis, keys.events(log), position);
       }
     }

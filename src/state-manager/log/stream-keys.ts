@@ -1,3 +1,5 @@
+import type { ResourceKey } from "../../resource/key.js";
+
 /**
  * Every Redis key and channel of a store. Redis is a projection (2.2): all of it may be deleted at any time.
  *
@@ -19,6 +21,20 @@ export class StreamKeys {
   /** Pub/sub channel: work became due. */
   due(): string {
     return `rt:${this.#storeId}:due`;
+  }
+
+  /**
+   * The cache entry of a resource. No hash tag: its script touches this key only, and a reader does not know the log. The
+   * parts are encoded so that none can contain the separator.
+   */
+  resource({ resourceGroup, kind, namespace, name }: ResourceKey): string {
+    const parts = [resourceGroup, kind, namespace, name].map((part) => Buffer.from(part).toString("base64url"));
+    return `rt:${this.#storeId}:resource:${parts.join(":")}`;
+  }
+
+  /** A pattern that matches every cache entry of the store. */
+  allResources(): string {
+    return `rt:${this.#storeId}:resource:*`;
   }
 }
 

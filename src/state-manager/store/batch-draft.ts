@@ -101,6 +101,7 @@ export class BatchDraft {
       resource,
       previousLabels: before?.labels ?? null,
       previousRevision: before?.revision ?? 0n,
+      previousGeneration: before?.generation ?? 0n,
       movedTo,
     });
     return resource;

@@ -151,7 +151,7 @@ export class Database implements Connection {
 }
 
 /** Opens a transaction. */
-export const BEGIN: Statement = { name: "begin", text: "BEGIN" };
+const BEGIN: Statement = { name: "begin", text: "BEGIN" };
 /** Makes it durable. */
 export const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 /** Takes it back. */

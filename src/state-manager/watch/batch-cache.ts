@@ -3,7 +3,7 @@ import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { filterId } from "./event-filter.js";
 import type { ResumeTokens } from "./resume-token.js";
 import type { RingRead } from "./ring-buffer.js";
-import { MAX_SCANNED, type Step, StepBuilder } from "./step.js";
+import { MAX_BATCH_EVENTS, MAX_SCANNED, type Step, StepBuilder } from "./step.js";
 import type { WatchBatch } from "./watch.js";
 
 const CACHE_BYTES = 32 * 1024 * 1024;
@@ -79,13 +79,14 @@ export class BatchCache {
   ): Entry | undefined {
     const { logs, version } = this.#source;
     const builder = new StepBuilder(filter, positions);
-    // Every log gets its share, so that a busy one does not starve the others.
-    const share = Math.ceil(MAX_SCANNED / logs.length);
     let isFull = false;
-    for (const [log, position] of positions.entries()) {
-      const read = logs[log]?.read(position, share);
-      if (read?.type !== "changes") continue;
-      if (!builder.add(log, read.changes) || read.changes.length === share) isFull = true;
+    // Every log gets its share first, so that a busy one does not starve the others.
+    for (const limit of logs.length === 1 ? [MAX_SCANNED] : [Math.ceil(MAX_BATCH_EVENTS / logs.length), MAX_SCANNED]) {
+      for (const [log, position] of builder.result.positions.entries()) {
+        const read = logs[log]?.read(position, limit);
+        if (read?.type === "changes")
+          isFull = !builder.add(log, read.changes) || read.changes.length === limit || isFull;
+      }
     }
     const step = builder.result;
     return step.scanned === 0 ? undefined : this.#keep(steps, token, step, isFull ? undefined : version);

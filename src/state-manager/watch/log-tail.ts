@@ -233,7 +233,7 @@ export class LogTail {
       { log, reason, from: this.head.revision, to: head.revision },
       "tail starts again at the head of the log",
     );
-    redis?.distrust(log);
+    if (reason === "LINEAGE_LOST") redis?.distrust(log);
     this.#ring.reset(head);
     this.#expected = head;
     this.#wanted = head.revision;

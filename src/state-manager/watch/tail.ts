@@ -26,6 +26,8 @@ export interface TailOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly ringLimits?: RingLimits | undefined;
+  /** Called when Redis was found to hold a history that PostgreSQL no longer has: other projections there are as wrong. */
+  readonly onLineageLost?: (() => void) | undefined;
 }
 
 /** Follows every log of the store, once per process. */
@@ -47,10 +49,16 @@ export class Tail {
   #isStopped = false;
 
   private constructor(options: TailOptions, extents: readonly LogExtent[]) {
-    const { durable, redis, metrics, logger } = options;
+    const { durable, redis, metrics, logger, onLineageLost } = options;
     this.#options = options;
     if (redis !== undefined) {
-      this.redisLog = new RedisChangeLog({ redis: redis.connections.commands, keys: redis.keys, durable, logger });
+      this.redisLog = new RedisChangeLog({
+        redis: redis.connections.commands,
+        keys: redis.keys,
+        durable,
+        logger,
+        onLineageLost,
+      });
     }
     const shared = { durable, redis: this.redisLog, metrics, logger, limits: options.ringLimits ?? RING_LIMITS };
     const onAdvance = () => {

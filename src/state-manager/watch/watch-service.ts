@@ -29,6 +29,8 @@ export interface WatchServiceOptions {
   readonly bookmarkMs?: number | undefined;
   /** What the ring of each log keeps; 8,192 changes and 64 MiB by default. */
   readonly ringLimits?: RingLimits | undefined;
+  /** Called when Redis was found to hold a history that PostgreSQL no longer has: other projections there are as wrong. */
+  readonly onLineageLost?: (() => void) | undefined;
 }
 
 /** Streams changes to watchers: the port of the watch room. */
@@ -51,8 +53,8 @@ export class WatchService implements WatchSource {
 
   /** Begins to follow the logs. Rejects when PostgreSQL does not answer. */
   static async start(options: WatchServiceOptions): Promise<WatchService> {
-    const { durable, redis, metrics, logger, ringLimits } = options;
-    return new WatchService(options, await Tail.start({ durable, redis, metrics, logger, ringLimits }));
+    const { durable, redis, metrics, logger, ringLimits, onLineageLost } = options;
+    return new WatchService(options, await Tail.start({ durable, redis, metrics, logger, ringLimits, onLineageLost }));
   }
 
   /** Changes this process has just committed: watchers here see them without a detour. */

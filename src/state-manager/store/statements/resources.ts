@@ -19,15 +19,6 @@ export const READ_RESOURCES_BY_KEY: Statement = {
     JOIN resources r USING (resource_group, kind, namespace, name)`,
 };
 
-/** Which log holds each key, to lock the right head. $1..$4 as above. */
-export const READ_LOGS_BY_KEY: Statement = {
-  name: "read-logs-by-key",
-  text: `
-    SELECT r.resource_group, r.kind, r.namespace, r.name, r.log_id
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (resource_group, kind, namespace, name)
-    JOIN resources r USING (resource_group, kind, namespace, name)`,
-};
-
 /** Columns of `INSERT_RESOURCES`. */
 export const INSERTED_COLUMNS = [ID_COLUMN, ...IDENTITY_COLUMNS, ...METADATA_COLUMNS, SPEC_COLUMN, STATUS_COLUMN];
 

@@ -1,0 +1,125 @@
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Change } from "../../resource/change.js";
+import { keyId, type ResourceKey } from "../../resource/key.js";
+import type { Resource } from "../../resource/resource.js";
+import { LuaScript } from "../log/lua-script.js";
+import type { StreamKeys } from "../log/stream-keys.js";
+import { isReady } from "../redis-connection.js";
+import type { CacheReader } from "../service/resource-service.js";
+import type { ResourceReader } from "../store/store.js";
+import { CACHE_FIELDS, type CacheEntry, decodeEntry, encodeFields, entryOf } from "./cache-entry.js";
+
+/**
+ * How long an entry lives, in milliseconds. Bounds how old a cached read can be when Redis missed a write (it was away for
+ * a moment), and is below the streams' idle time, so that no entry outlives the stream a restore is found by (`purge`).
+ */
+const TTL_MS = 60_000;
+/** Writes on their way to Redis; beyond it they are left out and the entries grow old until their TTL (I9). */
+const MAX_PENDING_WRITES = 10_000;
+
+/** What a cache works with. */
+export interface ResourceCacheOptions {
+  readonly redis: Redis;
+  readonly keys: StreamKeys;
+  readonly reader: ResourceReader;
+  readonly logger: Logger;
+}
+
+/**
+ * The write-through cache behind CACHED reads: one Redis hash per resource key. Commits overwrite older states only, ordered
+ * by (id, write count), so it does not matter who writes first, a commit or a reader that missed. A removed resource leaves
+ * a tombstone for the same reason. Nothing here delays or fails a write; without Redis every read is a strong one.
+ */
+export class ResourceCache implements CacheReader {
+  readonly #options: ResourceCacheOptions;
+  #pendingWrites = 0;
+
+  constructor(options: ResourceCacheOptions) {
+    this.#options = options;
+  }
+
+  /** The cached state, or else PostgreSQL's; null when there is no such resource. */
+  async get(key: ResourceKey): Promise<Resource | null> {
+    const entry = await this.#read(key);
+    if (entry?.state === "live") return entry.resource;
+    if (entry?.state === "gone") return null;
+    const resource = await this.#options.reader.get(key);
+    // A large one is known to be large: writing it again would only renew its age.
+    if (resource !== undefined && entry === undefined) void this.#write(entryOf(resource));
+    return resource ?? null;
+  }
+
+  /** Takes over what has just been committed. */
+  store(changes: readonly Change[]): void {
+    const newest = new Map<string, CacheEntry>();
+    for (const { type, resource, movedTo } of changes) {
+      // The arrival of a move follows: in this batch, under the same key.
+      if (movedTo !== null) continue;
+      newest.set(keyId(resource.key), type === "DELETED" ? { state: "gone", resource } : entryOf(resource));
+    }
+    for (const entry of newest.values()) void this.#write(entry);
+  }
+
+  /**
+   * Forgets everything: PostgreSQL was restored, and entries of the lost future would pass for newer than the truth. Walks the
+   * whole keyspace in small steps; never rejects, as the TTL does the same a little later.
+   */
+  async purge(): Promise<void> {
+    const { redis, keys, logger } = this.#options;
+    try {
+      let cursor = "0";
+      do {
+        const [next, found] = await redis.scan(cursor, "MATCH", keys.allResources(), "COUNT", 1_000);
+        if (found.length > 0) await redis.unlink(...found);
+        cursor = next;
+      } while (cursor !== "0");
+    } catch (err) {
+      logger.warn({ err }, "resource cache cannot be emptied; its entries expire within a minute");
+    }
+  }
+
+  async #read(key: ResourceKey): Promise<CacheEntry | undefined> {
+    const { redis, keys } = this.#options;
+    if (!isReady(redis)) return undefined;
+    try {
+      const fields = await redis.hmget(keys.resource(key), ...CACHE_FIELDS);
+      return fields[0] === null ? undefined : decodeEntry(key, fields);
+    } catch {
+      return undefined; // Outages are logged by the connection; what cannot be read is a miss.
+    }
+  }
+
+  async #write(entry: CacheEntry): Promise<void> {
+    const { redis, keys } = this.#options;
+    if (!isReady(redis) || this.#pendingWrites >= MAX_PENDING_WRITES) return;
+    const { key, id, writeCount } = entry.resource;
+    this.#pendingWrites += 1;
+    try {
+      const args = [TTL_MS, String(id), String(writeCount), entry.state, ...encodeFields(entry)];
+      await SCRIPT.run(redis, [keys.resource(key)], args);
+    } catch {
+      // Missed: the entry, if any, grows old until its TTL.
+    } finally {
+      this.#pendingWrites -= 1;
+    }
+  }
+}
+
+/**
+ * Replaces an entry by a newer state. `gone` is newer than the last live state, whose write count it carries. Numbers are
+ * compared as Lua's, exact up to 2^53.
+ */
+const SCRIPT = new LuaScript(`
+local key, ttl_ms, id, writes, state = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local known = redis.call('HMGET', key, 'id', 'writes', 'state')
+if known[1] then
+  local known_id, known_writes = tonumber(known[1]), tonumber(known[2])
+  if known_id > id then return 0 end
+  if known_id == id and known_writes > writes then return 0 end
+  if known_id == id and known_writes == writes and known[3] == 'gone' then return 0 end
+end
+redis.call('HSET', key, ${CACHE_FIELDS.map((name, index) => `'${name}', ARGV[${index + 2}]`).join(", ")})
+redis.call('PEXPIRE', key, ttl_ms)
+return 1
+`);
