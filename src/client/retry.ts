@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { backoffMs } from "../resource/backoff.js";
 import { ApiError, isUnavailable } from "./api-error.js";
 
 const FIRST_DELAY_MS = 25;
 const LONGEST_DELAY_MS = 2_000;
 
-/** How long to wait before try number `attempt` + 1: doubling to 2 s, half of it random so that clients spread. */
+/** How long to wait before try number `attempt` + 1: doubling from 25 ms to 2 s. */
 export function retryDelayMs(attempt: number): number {
-  const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** Math.min(attempt - 1, 10));
-  return delay / 2 + (Math.random() * delay) / 2;
+  return backoffMs(attempt, FIRST_DELAY_MS, LONGEST_DELAY_MS, Math.random());
 }
 
 /** Waits; ends early, without an error, when `signal` aborts. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { type Logger, pino } from "pino";
 import { Registry } from "prom-client";
 import { type Connection, connect } from "../client/connection.js";
@@ -49,6 +50,7 @@ export function runControlLoop(options: ControlLoopOptions): ControlLoop {
     metrics: metricsIn(options.metrics ?? new Registry()),
   };
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal); // every reconciler listens
   const removeGuard = installPanicGuard();
   const stop = { stopping: stopping.signal, graceMs: options.graceMs ?? 5_000 };
   const runs = options.reconcilers.map((reconciler) =>

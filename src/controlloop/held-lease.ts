@@ -1,3 +1,5 @@
+import { setMaxListeners } from "node:events";
+
 /** The lease is somebody else's now, or may be: the pass must not change anything any more. */
 export class LeaseLostError extends Error {
   override readonly name = "LeaseLostError";
@@ -31,6 +33,7 @@ export class HeldLease {
   /** `deadlineMs` is the longest a pass may take, counted from now. */
   constructor(token: string, deadlineMs: number) {
     this.token = token;
+    setMaxListeners(0, this.signal); // a pass may well hand it to a dozen calls
     const expire = () => this.abort(new PassDeadlineError(deadlineMs));
     this.#timer = setTimeout(expire, deadlineMs - Math.min(REPORT_MARGIN_MS, deadlineMs / 10));
   }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import type { Logger } from "pino";
-import { ApiError, isUnavailable } from "../client/api-error.js";
+import { ApiError, type ApiErrorCode } from "../client/api-error.js";
 import type { Connection } from "../client/connection.js";
 import { pause, retryDelayMs } from "../client/retry.js";
 import type { Reconciler } from "./reconciler.js";
@@ -11,6 +11,14 @@ import { Session } from "./session.js";
 /** Passes at once when a definition does not say; the server's default too. */
 export const DEFAULT_CONCURRENCY = 16;
 const CALL_TIMEOUT_MS = 10_000;
+/** Asking again cannot help: the definition or the caller's rights are wrong. */
+const FINAL: ReadonlySet<ApiErrorCode> = new Set([
+  "FAILED_PRECONDITION",
+  "INVALID_ARGUMENT",
+  "PERMISSION_DENIED",
+  "UNAUTHENTICATED",
+  "UNIMPLEMENTED",
+]);
 /** While another reconciler name has the kind: it may be a predecessor that is about to stop. */
 const KIND_TAKEN_DELAY_MS = 2_000;
 
@@ -35,9 +43,9 @@ export async function register(
       if (signal.aborted) return undefined;
       const apiError = ApiError.from(error);
       const isTaken = apiError.reason === "KIND_TAKEN";
-      if (!isTaken && apiError.code !== "DEADLINE_EXCEEDED" && !isUnavailable(apiError)) throw apiError;
+      if (!isTaken && FINAL.has(apiError.code)) throw apiError;
       const delayMs = isTaken ? KIND_TAKEN_DELAY_MS : retryDelayMs(++failures);
-      logger.warn({ code: apiError.code, error: apiError.message, delayMs: Math.round(delayMs) }, "not registered yet");
+      logger.warn({ code: apiError.code, error: apiError.message, delayMs }, "not registered yet");
       await pause(delayMs, signal);
     }
   }

@@ -12,6 +12,7 @@ import { Reporter } from "./reporter.js";
 const TRUST_MARGIN_MS = 1_000;
 /** Below the 5 s after which the server returns a lease that a renewal does not list: a late one must not arrive then. */
 const RENEW_TIMEOUT_MS = 4_000;
+const NO_ANSWER = "the server has not answered a renewal in time";
 
 /**
  * One registration while it lives: keeps it renewed and attached, holds its leases, sends its reports.
@@ -27,6 +28,7 @@ export class Session {
   readonly #leaseDurationMs: number;
   readonly #held = new Map<string, HeldLease>();
   readonly #ended = new AbortController();
+  #trustedUntil = 0;
   #trustTimer: NodeJS.Timeout | undefined;
 
   /** `sentAt` is `performance.now()` from before the registration was sent. */
@@ -50,10 +52,11 @@ export class Session {
     return [...this.#held.values()];
   }
 
-  /** Takes a lease into the renewals. `deadlineMs` counts from now. */
+  /** Takes a lease into the renewals; it is lost already while renewals go unanswered. `deadlineMs` counts from now. */
   hold(token: string, deadlineMs: number): HeldLease {
     const lease = new HeldLease(token, deadlineMs);
     this.#held.set(token, lease);
+    if (performance.now() >= this.#trustedUntil) lease.abort(new LeaseLostError(NO_ANSWER));
     return lease;
   }
 
@@ -125,9 +128,8 @@ export class Session {
     clearTimeout(this.#trustTimer);
     if (this.signal.aborted) return;
     const marginMs = Math.min(TRUST_MARGIN_MS, this.#leaseDurationMs / 3);
-    const trustedMs = sentAt + this.#leaseDurationMs - marginMs - performance.now();
-    const distrust = () => this.#loseAll("the server has not answered a renewal in time");
-    this.#trustTimer = setTimeout(distrust, Math.max(0, trustedMs));
+    this.#trustedUntil = sentAt + this.#leaseDurationMs - marginMs;
+    this.#trustTimer = setTimeout(() => this.#loseAll(NO_ANSWER), Math.max(0, this.#trustedUntil - performance.now()));
   }
 
   #loseAll(why: string): void {

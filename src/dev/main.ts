@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { runExamples } from "../../examples/run-examples.js";
-import { ConfigError, readConfig } from "../state-manager/config.js";
+import { readConfig } from "../state-manager/config.js";
 import { createLogger } from "../state-manager/observability/logger.js";
 import { runUntilSignal } from "../state-manager/run-until-signal.js";
 import { startStateManager } from "../state-manager/server.js";
@@ -46,8 +46,13 @@ async function main(): Promise<void> {
     };
   };
 
+  process.stdout.on("error", () => {}); // a reader that has seen enough, or a closed terminal
   await runUntilSignal({
-    start,
+    start: () =>
+      start().catch((error: unknown) => {
+        logger.fatal({ err: error }, "start failed");
+        throw error;
+      }),
     onStarted: ({ text }) => say(text),
     timeoutMs: config.shutdownTimeoutMs,
     onTimeout: () => say("shutdown took too long; exiting"),
@@ -76,15 +81,7 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function describeFailure(error: unknown): string {
-  if (error instanceof Error && "code" in error && error.code === "EADDRINUSE" && "port" in error) {
-    return `port ${error.port} is in use by another program: choose another one, for example SERVER_PORT=8088 npm start`;
-  }
-  if (error instanceof ConfigError) return error.message;
-  return error instanceof Error ? error.message : String(error);
-}
-
 main().catch((error: unknown) => {
-  process.stderr.write(`${describeFailure(error)}\n`);
+  process.stderr.write(`${error instanceof Error ? error.message : error}\n`); // the stack is in the log
   process.exit(1); // whatever was started by then must not keep a failed start alive
 });

@@ -13,7 +13,7 @@ const RECONNECT_MAX_MS = 1_000;
 const SUBSCRIBER_PING_MS = 5_000;
 
 /** What a connection is for; names it in `CLIENT LIST` and in logs. */
-export type RedisPurpose = "commands" | "tail" | "doorbell";
+type RedisPurpose = "commands" | "reads" | "tail" | "doorbell";
 
 /**
  * The only place that makes Redis clients. They connect at once and for ever again, never queue a command while they are
@@ -27,11 +27,14 @@ export class RedisConnections {
 
   /** For short commands, shared by everything. */
   readonly commands: Redis;
+  /** For reading streams: megabytes on their way to a slow watcher must not hold up a publication. */
+  readonly reads: Redis;
 
   constructor(url: string, logger: Logger) {
     this.#url = url;
     this.#logger = logger;
     this.commands = this.#connect("commands", COMMAND_TIMEOUT_MS);
+    this.reads = this.#connect("reads", COMMAND_TIMEOUT_MS);
   }
 
   /** A connection for commands that block up to `blockMs`; its owner's alone. */

@@ -11,6 +11,7 @@ import {
   type ResourceKey,
 } from "../../src/client/index.js";
 import { openServer, type RestartableServer } from "../controlloop/open-server.js";
+import { startServer } from "../support/server.js";
 import { startTcpProxy } from "../support/tcp-proxy.js";
 import { until } from "../support/until.js";
 
@@ -138,9 +139,27 @@ describe("watch", () => {
     await proxy.close();
   });
 
-  it("tells a consumer with a foreign token to list again, and starts over for one that wants the state", async () => {
+  it("sends RESYNC and the state again when the store behind the address is another one (I4)", async () => {
     const key = newKey();
-    await client.create({ key, spec: 1 });
+    const replaced = await openServer();
+    const by = createResourceClient(replaced.url);
+    await by.create({ key, spec: 1 });
+    const { seen, stop } = watch({ kind: key.kind }, { sendInitialState: true }, by);
+    await until(() => seen.includes("SYNCED"));
+    await replaced.close();
+    const config = { serverPort: Number(new URL(replaced.url).port) };
+    const successor = await startServer({ config });
+    await by.create({ key, spec: 2 });
+    await until(
+      () => seen.includes("RESYNC") && seen.at(-1) !== "RESYNC" && seen.some((event) => event.endsWith(" 2")),
+    );
+    expect(seen.slice(0, 3)).toEqual(["ADDED 1", "SYNCED", "RESYNC"]);
+    await stop();
+    by.close();
+    await successor.stop();
+  });
+
+  it("refuses a consumer's foreign token: it must list again (I4)", async () => {
     const other = await openServer();
     const stranger = createResourceClient(other.url);
     const token = await firstToken(stranger);

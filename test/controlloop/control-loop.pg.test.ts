@@ -66,6 +66,28 @@ describe("a control loop", () => {
     expect(world.size).toBe(0);
   });
 
+  it("cleans up also when the deletion was requested during a pass that then succeeded", async () => {
+    const passes: string[] = [];
+    let open = () => {};
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    const { key } = run({
+      finalizer: "test/world",
+      async reconcile(_, { isDeleting }) {
+        passes.push(isDeleting ? "clean up" : "make");
+        if (!isDeleting) await gate;
+        return done();
+      },
+    });
+    await client.create({ key, spec: { size: 1 } });
+    await until(() => passes.length === 1);
+    await client.delete(key);
+    open();
+    await until(async () => (await client.get(key)) === undefined);
+    expect(passes).toEqual(["make", "clean up"]);
+  });
+
   it("retries after errors with the count of attempts, and comes back when asked to", async () => {
     const attempts: number[] = [];
     const { key } = run({
@@ -148,6 +170,24 @@ describe("a control loop", () => {
     expect(passes).toBe(2);
   });
 
+  it("stops a pass whose session ended, forgets its result, and does it again in a new session (I8)", async () => {
+    const ends: string[] = [];
+    const { key, kind } = run({
+      async reconcile({ spec }, { signal }) {
+        if (ends.length > 0) return done({ size: spec.size });
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        ends.push(signal.reason.name);
+        return done({ size: -1 });
+      },
+    });
+    await client.create({ key, spec: { size: 1 } });
+    const held = await until(async () => (await workOf(kind)).find(({ holderSessionId }) => holderSessionId !== ""));
+    await connection.reconcilers.deregister({ sessionId: held.holderSessionId });
+    await until(async () => (await client.get(key))?.observedGeneration === 1n);
+    expect(ends).toEqual(["LeaseLostError"]);
+    expect((await client.get(key))?.status).toMatchObject({ size: 1 });
+  });
+
   it("keeps a pass alive across a short restart of the server", async () => {
     let passes = 0;
     let open = () => {};
@@ -225,7 +265,7 @@ function run(definition: Omit<ReconcilerDefinition<Spec, Status>, "name" | "reso
     reconcilers: [
       defineReconciler<Spec, Status>({ name: `${kind}-reconciler`, resourceGroup: "test", kind, ...definition }),
     ],
-    logger: pino({ level: process.env["TEST_LOG"] ?? "silent" }),
+    logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
     metrics: new Registry(),
     graceMs: 1_000,
   });

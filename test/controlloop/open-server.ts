@@ -1,4 +1,4 @@
-import { freePort } from "../support/free-port.js";
+import { freePort } from "../../src/shared/free-port.js";
 import { createDatabase } from "../support/postgres.js";
 import { startServer, type TestServer } from "../support/server.js";
 

@@ -52,7 +52,7 @@ describe("a pass", () => {
       labels: { a: { value: "1" }, b: {} },
       annotations: { note: { value: "x" } },
     });
-    expect(report?.labels["b"]?.value).toBeUndefined();
+    expect(report?.labels.b?.value).toBeUndefined();
     expect(await count("controlloop_reconcile_total", { result: "success" })).toBe(1);
   });
 
@@ -114,11 +114,9 @@ describe("a pass", () => {
   });
 
   it("ends at its deadline even when its promise never settles (I11)", async () => {
-    const startedAt = performance.now();
     const { report, signal } = await pass(() => new Promise(() => {}), { deadlineMs: 200 });
     expect(report).toMatchObject({ result: PassResult.ERROR });
     expect(report?.error).toContain("deadline of 200 ms");
-    expect(performance.now() - startedAt).toBeLessThan(200);
     expect(signal.aborted).toBe(true);
     expect(await count("controlloop_active_workers")).toBe(0);
   });

@@ -38,6 +38,7 @@ export interface ChangeFields {
   readonly resource?: Partial<Resource>;
   readonly previousLabels?: ReadonlyMap<string, string> | null;
   readonly previousRevision?: bigint;
+  readonly previousGeneration?: bigint;
   readonly movedTo?: string | null;
   readonly fingerprint?: bigint;
 }
@@ -73,6 +74,7 @@ export class TestHistory {
       resource: makeResource({ ...fields.resource, revision: revision + 1n }),
       previousLabels: fields.previousLabels ?? (type === "ADDED" ? null : new Map()),
       previousRevision: fields.previousRevision ?? 0n,
+      previousGeneration: fields.previousGeneration ?? 0n,
       movedTo: fields.movedTo ?? null,
     };
     this.changes.push(change);

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { freePort } from "./free-port.js";
+import { freePort } from "../../src/shared/free-port.js";
 import { runDirectory } from "./run-directory.js";
 import { until } from "./until.js";
 

@@ -36,15 +36,18 @@ function removeRunDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
-/** PostgreSQL's and Redis's, see postgres.ts and redis.ts. */
+/** PostgreSQL's, Redis's and those of programs: see postgres.ts, redis.ts and processes.ts. */
 function pidFilesIn(directory: string): string[] {
   const places = readdirSync(directory).map((name) => join(directory, name));
-  const files = places.flatMap((place) => [join(place, "cluster", "postmaster.pid"), join(place, "redis.pid")]);
+  const files = places.flatMap((place) =>
+    ["cluster/postmaster.pid", "redis.pid", "program.pid"].map((name) => join(place, name)),
+  );
   return files.filter((file) => statSync(file, { throwIfNoEntry: false })?.isFile());
 }
 
 function end(pid: number): void {
   process.kill(pid, "SIGQUIT");
+  process.kill(pid, "SIGCONT"); // Scenarios pause processes, and a paused one would not see it.
   const clock = new Int32Array(new SharedArrayBuffer(4)); // Nobody wakes it: waiting on it is a synchronous sleep.
   const deadline = Date.now() + 5_000;
   while (identifyProcess(pid) !== undefined && Date.now() < deadline) Atomics.wait(clock, 0, 0, 20);

@@ -1,7 +1,7 @@
-import { errorJson } from "./rest-dialect.js";
 import { type AnyRequest, type AnyResponse, answerJson } from "./http-exchange.js";
 import type { OriginGuard } from "./origin-guard.js";
 import type { RestApi } from "./rest-api.js";
+import { errorJson } from "./rest-dialect.js";
 
 /** Answers one path with GET, for example `/metrics`. */
 export type Page = (response: AnyResponse) => void | Promise<void>;

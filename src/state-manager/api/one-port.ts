@@ -50,6 +50,7 @@ export class OnePort {
   readonly #http1: Server;
   readonly #http2: Http2Server;
   readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #http2Sockets = new Set<Socket>();
   readonly #sniffing = new Set<Socket>();
   readonly #accept1: readonly ((socket: Socket) => void)[];
   readonly #sniffTimeoutMs: number;
@@ -102,7 +103,8 @@ export class OnePort {
     // A kept-alive connection that was busy when the port closed is idle only after its answer.
     const idle = setInterval(() => this.#http1.closeIdleConnections(), CLOSE_CHECK_INTERVAL_MS);
     const cut = setTimeout(() => {
-      for (const session of this.#sessions) session.destroy();
+      // Not the sessions: one that was told to close would wait for its peer even when it is destroyed.
+      for (const socket of this.#http2Sockets) socket.destroy();
       this.#http1.closeAllConnections();
     }, graceMs);
     await closed;
@@ -121,6 +123,8 @@ export class OnePort {
     // http.Server leaves its sockets half open, and then a session whose peer is gone, with writes it will never take, would
     // never close: its streams would hold their watches for good.
     socket.allowHalfOpen = false;
+    this.#http2Sockets.add(socket);
+    socket.once("close", () => this.#http2Sockets.delete(socket));
     this.#http2.emit("connection", socket);
   }
 

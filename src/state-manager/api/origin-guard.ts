@@ -35,7 +35,9 @@ export class OriginGuard {
     const { headers } = request;
     const host = headers[":authority"] ?? headers.host;
     if (this.#loopbackOnly && host !== undefined && !this.#isLoopbackHost(host)) {
-      return crossSite(`host ${JSON.stringify(host)} is refused: this server answers on loopback names only; use localhost`);
+      return crossSite(
+        `host ${JSON.stringify(host)} is refused: this server answers on loopback names only; use localhost`,
+      );
     }
     if (SAFE_METHODS.has(request.method)) return undefined;
     const origin = headers.origin;
@@ -45,7 +47,9 @@ export class OriginGuard {
     }
     if (this.#isAllowed(origin)) return undefined;
     if (isSameOrigin(origin, host) && headers["sec-fetch-site"] !== "cross-site") return undefined;
-    return crossSite(`a write from origin ${JSON.stringify(origin)} is refused: list it in CORS_ALLOWED_ORIGINS to allow it`);
+    return crossSite(
+      `a write from origin ${JSON.stringify(origin)} is refused: list it in CORS_ALLOWED_ORIGINS to allow it`,
+    );
   }
 
   /** The CORS headers of an answer; undefined when the request's origin is not allowed any. */

@@ -1,21 +1,18 @@
 import type { DescMethod } from "@bufbuild/protobuf";
-import { type ConnectError, type Interceptor, type StreamResponse } from "@connectrpc/connect";
+import type { ConnectError, Interceptor, StreamResponse } from "@connectrpc/connect";
 import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { toConnectError } from "./error-mapping.js";
+import { getOrCreate } from "./get-or-create.js";
 import type { CallError, Endpoint, Pipeline, Protocol } from "./pipeline.js";
 
 /** Sends every Connect, gRPC and gRPC-Web call through the pipeline that REST uses too. */
 export function pipelineInterceptor(pipeline: Pipeline): Interceptor {
   const endpoints = new Map<DescMethod, Map<Protocol, Endpoint>>();
   const endpointOf = (method: DescMethod, protocol: Protocol): Endpoint => {
-    let byProtocol = endpoints.get(method);
-    if (byProtocol === undefined) endpoints.set(method, (byProtocol = new Map()));
-    let endpoint = byProtocol.get(protocol);
-    if (endpoint === undefined) {
-      endpoint = { protocol, method: `${method.parent.typeName}/${method.name}`, shape: shapeOf(method) };
-      byProtocol.set(protocol, endpoint);
-    }
-    return endpoint;
+    const byProtocol = getOrCreate(endpoints, method, () => new Map<Protocol, Endpoint>());
+    return getOrCreate(byProtocol, protocol, () => {
+      return { protocol, method: `${method.parent.typeName}/${method.name}`, shape: shapeOf(method) };
+    });
   };
   return (next) => async (request) => {
     const endpoint = endpointOf(request.method, protocolOf(request.header.get("content-type")));

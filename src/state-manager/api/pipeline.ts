@@ -112,7 +112,9 @@ export class Pipeline {
       const onAbort = () => reject(signal?.reason);
       const { callDeadlineMs } = this.#limits;
       const timer =
-        endpoint.shape === "unary" ? setTimeout(() => reject(deadlineExceeded(callDeadlineMs)), callDeadlineMs) : undefined;
+        endpoint.shape === "unary"
+          ? setTimeout(() => reject(deadlineExceeded(callDeadlineMs)), callDeadlineMs)
+          : undefined;
       if (signal?.aborted) onAbort();
       else signal?.addEventListener("abort", onAbort, { once: true });
       const settle = () => {
@@ -178,7 +180,11 @@ function endOf({ signal }: Caller): ConnectError {
 }
 
 function overloaded(what: string, limit: number): DomainError {
-  return new DomainError("RESOURCE_EXHAUSTED", "OVERLOADED", `the server answers ${limit} ${what} at once already: retry later`);
+  return new DomainError(
+    "RESOURCE_EXHAUSTED",
+    "OVERLOADED",
+    `the server answers ${limit} ${what} at once already: retry later`,
+  );
 }
 
 function deadlineExceeded(afterMs: number): DomainError {

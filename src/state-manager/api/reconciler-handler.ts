@@ -32,14 +32,16 @@ export function reconcilerHandler(work: WorkService): ServiceImpl<typeof Reconci
     },
 
     async *attach({ sessionId }, { signal }) {
-      for await (const { serverTime } of work.attach(sessionId, signal)) yield { serverTime: timestampFromDate(serverTime) };
+      for await (const { serverTime } of work.attach(sessionId, signal))
+        yield { serverTime: timestampFromDate(serverTime) };
       // A deadline must not look like the server's wish to end.
       signal.throwIfAborted();
     },
 
     async lease({ sessionId, maxItems, wait }, { signal }) {
       const waitMs = decodeDuration(wait) ?? WAIT_MS.default;
-      if (!(waitMs >= 0 && waitMs <= WAIT_MS.max)) throw invalidField("wait", `must be 0 to ${WAIT_MS.max} ms (got ${waitMs} ms)`);
+      if (!(waitMs >= 0 && waitMs <= WAIT_MS.max))
+        throw invalidField("wait", `must be 0 to ${WAIT_MS.max} ms (got ${waitMs} ms)`);
       const items = await work.lease(sessionId, maxItems, waitMs, signal);
       return { items: items.map(encodeLeasedItem) };
     },
@@ -72,7 +74,10 @@ export function reconcilerHandler(work: WorkService): ServiceImpl<typeof Reconci
       const filter = { resourceGroup: resourceGroup || undefined, kind: kind || undefined };
       const items = await work.listWork(filter, decodeWorkPageToken(pageToken), limit);
       const last = items.length === limit ? items.at(-1) : undefined;
-      return { items: items.map(encodeWorkItem), nextPageToken: last === undefined ? "" : encodeWorkPageToken(last.key) };
+      return {
+        items: items.map(encodeWorkItem),
+        nextPageToken: last === undefined ? "" : encodeWorkPageToken(last.key),
+      };
     },
   };
 }

@@ -1,5 +1,6 @@
 import { type DescExtension, type DescFile, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
+import { getOrCreate } from "./get-or-create.js";
 
 /** Finds the .proto files behind names: everything gRPC reflection answers from. */
 export class ReflectionIndex {
@@ -41,14 +42,13 @@ export class ReflectionIndex {
   closure(file: DescFile, sent: Set<DescFile>): readonly Uint8Array[] {
     const found: Uint8Array[] = [this.#encode(file)];
     sent.add(file);
-    for (const dependency of file.dependencies) if (!sent.has(dependency)) found.push(...this.closure(dependency, sent));
+    for (const dependency of file.dependencies)
+      if (!sent.has(dependency)) found.push(...this.closure(dependency, sent));
     return found;
   }
 
   #encode(file: DescFile): Uint8Array {
-    let bytes = this.#encoded.get(file);
-    if (bytes === undefined) this.#encoded.set(file, (bytes = toBinary(FileDescriptorProtoSchema, file.proto)));
-    return bytes;
+    return getOrCreate(this.#encoded, file, () => toBinary(FileDescriptorProtoSchema, file.proto));
   }
 
   #addFile(file: DescFile): void {
@@ -76,8 +76,7 @@ export class ReflectionIndex {
 
   #addExtension(extension: DescExtension): void {
     this.#symbols.set(extension.typeName, extension.file);
-    const extendee = extension.extendee.typeName;
-    const numbers = this.#extensions.get(extendee) ?? new Map<number, DescFile>();
-    this.#extensions.set(extendee, numbers.set(extension.number, extension.file));
+    const numbers = getOrCreate(this.#extensions, extension.extendee.typeName, () => new Map<number, DescFile>());
+    numbers.set(extension.number, extension.file);
   }
 }

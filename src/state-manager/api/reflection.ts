@@ -22,11 +22,18 @@ export function addReflection(router: ConnectRouter, services: readonly DescServ
   router.service(V1, { serverReflectionInfo: (requests) => reflect(index, requests) });
   router.service(V1Alpha, {
     // Field for field the same messages, so a v1alpha request reads like a v1 one, and the answer is built from plain fields.
-    serverReflectionInfo: (requests) => reflect(index, requests as AsyncIterable<unknown> as AsyncIterable<ServerReflectionRequest>) as AsyncIterable<never>,
+    serverReflectionInfo: (requests) =>
+      reflect(
+        index,
+        requests as AsyncIterable<unknown> as AsyncIterable<ServerReflectionRequest>,
+      ) as AsyncIterable<never>,
   });
 }
 
-async function* reflect(index: ReflectionIndex, requests: AsyncIterable<ServerReflectionRequest>): AsyncIterable<Response> {
+async function* reflect(
+  index: ReflectionIndex,
+  requests: AsyncIterable<ServerReflectionRequest>,
+): AsyncIterable<Response> {
   const sent = new Set<DescFile>();
   for await (const { host, messageRequest } of requests) {
     yield {
@@ -51,7 +58,12 @@ function answerTo(
       return fileAnswer(index, index.symbol(request.value), request.value, sent);
     case "fileContainingExtension": {
       const { containingType, extensionNumber } = request.value;
-      return fileAnswer(index, index.extension(containingType, extensionNumber), `${containingType} ${extensionNumber}`, sent);
+      return fileAnswer(
+        index,
+        index.extension(containingType, extensionNumber),
+        `${containingType} ${extensionNumber}`,
+        sent,
+      );
     }
     case "allExtensionNumbersOfType": {
       const numbers = index.extensionNumbers(request.value);

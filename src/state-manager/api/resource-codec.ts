@@ -2,8 +2,8 @@ import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
   PayloadEncoding,
-  type Resource as ResourceMessage,
   type ResourceKey as ResourceKeyMessage,
+  type Resource as ResourceMessage,
   ResourceSchema,
 } from "../../../gen/reconcile/v1/resource_pb.js";
 import type { ResourceInput as ResourceInputMessage } from "../../../gen/reconcile/v1/resource_service_pb.js";

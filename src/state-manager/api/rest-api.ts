@@ -1,10 +1,10 @@
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceService } from "../service/resource-service.js";
-import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
 import { retryAfter } from "./error-mapping.js";
+import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
 import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
-import { readBody, RestBody } from "./rest-body.js";
+import { RestBody, readBody } from "./rest-body.js";
 import { errorJson, restMessage, restStatus } from "./rest-dialect.js";
 import { decodeListQuery } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";

@@ -44,7 +44,8 @@ export class RestBody {
   /** An object of strings; empty when absent. */
   stringMap(field: string): StringMap {
     const value = this.#own(field) ?? EMPTY;
-    if (typeof value !== "object" || Array.isArray(value)) throw invalidJson(field, `${field} must be an object of strings`);
+    if (typeof value !== "object" || Array.isArray(value))
+      throw invalidJson(field, `${field} must be an object of strings`);
     const map = new Map<string, string>();
     for (const [key, entry] of Object.entries(value)) {
       if (typeof entry !== "string") {
@@ -70,7 +71,8 @@ export class RestBody {
   counter(field: string): bigint | undefined {
     const value = this.#own(field) ?? undefined;
     if (value === undefined) return undefined;
-    if (typeof value !== "number" || !Number.isInteger(value)) throw invalidJson(field, `${field} must be a whole number`);
+    if (typeof value !== "number" || !Number.isInteger(value))
+      throw invalidJson(field, `${field} must be a whole number`);
     // Past 2^53 the parsed number may be a neighbour of the one that was sent; the text knows.
     return Number.isSafeInteger(value) ? BigInt(value) : exactInteger(this.#rawText(field), value);
   }
@@ -120,7 +122,9 @@ export function readBody(request: IncomingMessage | Http2ServerRequest, maxBytes
       else chunks.push(chunk);
     });
     // The length check spares the copy of the usual single chunk.
-    request.on("end", () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)));
+    request.on("end", () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
+    );
     request.on("close", () => {
       if (!request.complete) reject(new ConnectError("the client left before its request was complete", Code.Canceled));
     });

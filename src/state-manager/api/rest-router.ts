@@ -51,12 +51,15 @@ export function matchRestPath(path: string): RestTarget | undefined {
     return parts[3] === "watch" ? WATCH : undefined;
   }
   const [, , , groups, resourceGroup, namespaces, namespace, kinds, kind, resources, name = "", status] = parts;
-  if (groups !== "groups" || namespaces !== "namespaces" || kinds !== "kinds" || resources !== "resources") return undefined;
+  if (groups !== "groups" || namespaces !== "namespaces" || kinds !== "kinds" || resources !== "resources")
+    return undefined;
   if (!resourceGroup || !namespace || !kind) return undefined;
   if (parts.length === 10) return { path: "collection", resourceGroup, namespace, kind, name };
   if (name === "") return undefined;
   if (parts.length === 11) return { path: "resource", resourceGroup, namespace, kind, name };
-  return parts.length === 12 && status === "status" ? { path: "status", resourceGroup, namespace, kind, name } : undefined;
+  return parts.length === 12 && status === "status"
+    ? { path: "status", resourceGroup, namespace, kind, name }
+    : undefined;
 }
 
 /** The value of `Allow` for a path. */

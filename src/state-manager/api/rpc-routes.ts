@@ -1,4 +1,5 @@
 import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ResourceService as ResourceServiceDescriptor } from "../../../gen/reconcile/v1/resource_service_pb.js";
 import type { ResourceService } from "../service/resource-service.js";
@@ -6,7 +7,6 @@ import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
 import { addHealth } from "./grpc-health.js";
 import type { HealthCheck } from "./health.js";
-import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import type { AnyRequest, AnyResponse } from "./http-exchange.js";
 import { answerJson } from "./http-exchange.js";
 import type { Pipeline } from "./pipeline.js";
@@ -64,12 +64,22 @@ export function rpcRoutes(options: RpcOptions): (request: AnyRequest, response: 
     },
   });
   return (request, response) => {
+    if (!isCompleteUrl(request)) {
+      answerJson(response, 400, errorJson("the request must name a valid host and path"));
+      return;
+    }
     keepConnectionUsable(request, response);
     // Connect pauses a stream until `drain`, which a client that left never causes: its generator would never end.
     response.once("close", () => response.emit("drain"));
     // AnyResponse is what both of Node's response classes have in common, and nothing else implements it.
     serve(request, response as Parameters<typeof serve>[1]);
   };
+}
+
+/** Connect builds a URL from both and throws when it cannot. */
+function isCompleteUrl({ headers, url }: AnyRequest): boolean {
+  const authority = headers[":authority"] ?? headers.host;
+  return authority !== undefined && URL.canParse(`http://${authority}${url}`);
 }
 
 /**

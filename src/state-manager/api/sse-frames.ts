@@ -2,6 +2,7 @@ import type { Change, Position } from "../../resource/change.js";
 import type { ErrorReason } from "../../resource/errors.js";
 import type { ResumeTokens } from "../watch/resume-token.js";
 import type { WatchBatch, WatchEvent } from "../watch/watch.js";
+import { getOrCreate } from "./get-or-create.js";
 import { resourceJson } from "./resource-json.js";
 
 /** An event about a resource. */
@@ -25,12 +26,7 @@ export class SseFrames {
 
   /** The bytes of a batch that starts at the position of `previousToken`; empty when that is not known. */
   batch(batch: WatchBatch, previousToken: string): Buffer {
-    let bytes = this.#batches.get(batch);
-    if (bytes === undefined) {
-      bytes = this.#encode(batch, previousToken);
-      this.#batches.set(batch, bytes);
-    }
-    return bytes;
+    return getOrCreate(this.#batches, batch, () => this.#encode(batch, previousToken));
   }
 
   #encode(batch: WatchBatch, previousToken: string): Buffer {
@@ -46,11 +42,8 @@ export class SseFrames {
   #data(event: WatchEvent): Buffer {
     if (!("resource" in event)) return Buffer.from(`data: {"type":"${event.type}"}\n\n`);
     if (event.change === undefined) return eventData(event);
-    let byType = this.#changes.get(event.change);
-    if (byType === undefined) this.#changes.set(event.change, (byType = new Map()));
-    let data = byType.get(event.type);
-    if (data === undefined) byType.set(event.type, (data = eventData(event)));
-    return data;
+    const byType = getOrCreate(this.#changes, event.change, () => new Map<WatchEvent["type"], Buffer>());
+    return getOrCreate(byType, event.type, () => eventData(event));
   }
 
   /**
@@ -62,7 +55,9 @@ export class SseFrames {
     const { events, resumeToken } = batch;
     if (resumeToken === "") return [];
     const synced = events.findIndex(({ type }) => type === "SYNCED");
-    const positions: (Position | undefined)[] = [...this.#tokens.decode(previousToken === "" ? resumeToken : previousToken)];
+    const positions: (Position | undefined)[] = [
+      ...this.#tokens.decode(previousToken === "" ? resumeToken : previousToken),
+    ];
     if (previousToken === "") positions.fill(undefined);
     return events.map((event, i) => {
       if (i === events.length - 1) return resumeToken;

@@ -10,6 +10,7 @@ import {
 } from "../../../gen/reconcile/v1/resource_service_pb.js";
 import type { Change } from "../../resource/change.js";
 import type { WatchBatch, WatchEvent } from "../watch/watch.js";
+import { getOrCreate } from "./get-or-create.js";
 import { encodeResource } from "./resource-codec.js";
 
 /** `binary` for gRPC, gRPC-Web and Connect's proto codec, `json` for Connect's JSON codec. */
@@ -27,14 +28,10 @@ export class WatchEncoder {
   readonly #changes = new WeakMap<Change, Map<string, Uint8Array>>();
 
   encode(batch: WatchBatch, encoding: PayloadEncoding, format: Format): WatchResourcesResponse {
-    const messages = memo(this.#batches, batch);
-    const id = `${encoding} ${format}`;
-    let message = messages.get(id);
-    if (message === undefined) {
-      message = format === "json" ? plainMessage(batch, encoding) : this.#binaryMessage(batch, encoding);
-      messages.set(id, message);
-    }
-    return message;
+    const messages = getOrCreate(this.#batches, batch, () => new Map<string, WatchResourcesResponse>());
+    return getOrCreate(messages, `${encoding} ${format}`, () =>
+      format === "json" ? plainMessage(batch, encoding) : this.#binaryMessage(batch, encoding),
+    );
   }
 
   #binaryMessage(batch: WatchBatch, encoding: PayloadEncoding): WatchResourcesResponse {
@@ -48,19 +45,13 @@ export class WatchEncoder {
   }
 
   #eventBytes(event: WatchEvent, encoding: PayloadEncoding): Uint8Array {
-    if (!("resource" in event) || event.change === undefined) return toBinary(WatchEventSchema, eventMessage(event, encoding));
-    const known = memo(this.#changes, event.change);
-    const id = `${encoding} ${event.type}`;
-    let bytes = known.get(id);
-    if (bytes === undefined) known.set(id, (bytes = toBinary(WatchEventSchema, eventMessage(event, encoding))));
-    return bytes;
+    if (!("resource" in event) || event.change === undefined)
+      return toBinary(WatchEventSchema, eventMessage(event, encoding));
+    const known = getOrCreate(this.#changes, event.change, () => new Map<string, Uint8Array>());
+    return getOrCreate(known, `${encoding} ${event.type}`, () =>
+      toBinary(WatchEventSchema, eventMessage(event, encoding)),
+    );
   }
-}
-
-function memo<K extends object, V>(map: WeakMap<K, Map<string, V>>, key: K): Map<string, V> {
-  let values = map.get(key);
-  if (values === undefined) map.set(key, (values = new Map()));
-  return values;
 }
 
 function lengthDelimited(number: number, bytes: Uint8Array): UnknownField {

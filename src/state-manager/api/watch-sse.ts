@@ -61,7 +61,11 @@ export class SseWatch {
     }
   }
 
-  async *#open(query: URLSearchParams, lastEventId: string | undefined, signal: AbortSignal): AsyncGenerator<WatchBatch> {
+  async *#open(
+    query: URLSearchParams,
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchBatch> {
     const asked = decodeWatchQuery(query);
     const request: WatchRequest =
       lastEventId === undefined ? asked : { ...asked, sendInitialState: false, resumeToken: lastEventId };

@@ -10,7 +10,9 @@ export function encodeWorkPageToken({ resourceGroup, kind, namespace, name }: Re
 export function decodeWorkPageToken(token: string): ResourceKey | undefined {
   if (token === "") return undefined;
   const [resourceGroup, kind, namespace, name, ...rest] = parse(token);
-  const isKey = [resourceGroup, kind, namespace, name].every((part) => typeof part === "string" && !part.includes("\0"));
+  const isKey = [resourceGroup, kind, namespace, name].every(
+    (part) => typeof part === "string" && !part.includes("\0"),
+  );
   if (!isKey || rest.length > 0) {
     const text = "page_token must be a token as the page before returned it; start again without one";
     throw new DomainError("INVALID_ARGUMENT", "MALFORMED_TOKEN", text, { field: "page_token" });

@@ -34,6 +34,7 @@ export interface ResourceCacheOptions {
 export class ResourceCache implements CacheReader {
   readonly #options: ResourceCacheOptions;
   #pendingWrites = 0;
+  #purging: Promise<void> | undefined;
 
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
@@ -62,10 +63,18 @@ export class ResourceCache implements CacheReader {
   }
 
   /**
-   * Forgets everything: PostgreSQL was restored, and entries of the lost future would pass for newer than the truth. Walks the
-   * whole keyspace in small steps; never rejects, as the TTL does the same a little later.
+   * Forgets everything: PostgreSQL was restored, and entries of the lost future would pass for newer than the truth. Never
+   * rejects, as the TTL does the same a little later; a call during another one is that one.
    */
-  async purge(): Promise<void> {
+  purge(): Promise<void> {
+    this.#purging ??= this.#purge().finally(() => {
+      this.#purging = undefined;
+    });
+    return this.#purging;
+  }
+
+  /** Walks the whole keyspace in small steps. */
+  async #purge(): Promise<void> {
     const { redis, keys, logger } = this.#options;
     try {
       let cursor = "0";

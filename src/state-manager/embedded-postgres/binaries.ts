@@ -97,7 +97,8 @@ export function commandAs(
   if (user === undefined) return { file: program, args: [] };
   if (isOpenTo(user, program) && isOpenTo(user, directory)) return { file: program, args: [], ...user };
   const identity = [`--reuid=${user.uid}`, `--regid=${user.gid}`, "--clear-groups"];
-  const passage = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
+  // initdb asks access(2), which looks at the effective capabilities of the real user: no_setuid_fixup keeps them.
+  const passage = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"];
   return { file: "setpriv", args: [...identity, ...passage, program] };
 }
 

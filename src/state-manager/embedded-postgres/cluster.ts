@@ -13,11 +13,11 @@ import {
   rmSync,
   statSync,
 } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { writeFileDurably } from "../../shared/durable-file.js";
+import { canListen, freePort } from "../../shared/free-port.js";
 import { commandLineOf, identifyProcess } from "../../shared/process-identity.js";
 import { choosePostgresUser, commandAs, findPostgresBinaries, type PostgresBinaries } from "./binaries.js";
 
@@ -110,6 +110,7 @@ export class PostgresCluster {
   async stop(mode: StopMode = "fast"): Promise<void> {
     const pid = this.pid;
     if (pid === undefined) return;
+    this.#child?.ref(); // whoever waits in `exited` must hear of it before this process may end
     const identity = identifyProcess(pid);
     const isGone = () => identifyProcess(pid) !== identity;
     process.kill(pid, SIGNALS[mode]);
@@ -138,10 +139,9 @@ export class PostgresCluster {
 
   /** Keeps the port of the last start unless somebody else has it now: clients of a restarted cluster find it again. */
   async #choosePort(): Promise<void> {
-    const port = (await freePort(this.#connection.port)) ?? (await freePort(0));
-    if (port === undefined) throw new Error("no free TCP port on 127.0.0.1");
-    if (port === this.#connection.port) return;
-    this.#connection = { ...this.#connection, port };
+    const { port } = this.#connection;
+    if (port !== 0 && (await canListen(port))) return;
+    this.#connection = { ...this.#connection, port: await freePort() };
     writeConnection(this.#directory, this.#connection);
   }
 
@@ -245,18 +245,6 @@ function readConnection(directory: string): { readonly port: number; readonly pa
 
 function writeConnection(directory: string, connection: { readonly port: number; readonly password: string }): void {
   writeFileDurably(join(directory, "connection.json"), JSON.stringify(connection));
-}
-
-/** `port` when it is free on the loopback address (0: any free one), or undefined. */
-function freePort(port: number): Promise<number | undefined> {
-  return new Promise((answer) => {
-    const probe = createServer();
-    probe.once("error", () => answer(undefined));
-    probe.listen({ port, host: "127.0.0.1" }, () => {
-      const address = probe.address();
-      probe.close(() => answer(typeof address === "object" ? address?.port : undefined));
-    });
-  });
 }
 
 async function pollUntil(isDone: () => boolean, timeoutMs: number): Promise<boolean> {

@@ -41,11 +41,10 @@ export class RedisChangeLog implements ChangeLog {
     options.redis.on("close", () => this.#trusted.clear());
   }
 
-  /** PostgreSQL's history of `log` was replaced: its stream must be checked before it is read again. */
+  /** PostgreSQL's history of `log` may have been replaced: its stream must be checked before it is read again. */
   distrust(log: number): void {
     this.#doubts += 1;
     this.#trusted.delete(log);
-    this.#options.onLineageLost?.();
   }
 
   /** Never rejects; never answers with an empty list, as Redis cannot know that there is nothing more. */

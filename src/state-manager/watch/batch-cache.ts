@@ -17,7 +17,7 @@ export interface RingSource {
 }
 
 /** A step with its batch, whose token is that of the step's positions. */
-export interface SharedStep {
+interface SharedStep {
   readonly step: Step;
   readonly batch: WatchBatch;
 }

@@ -19,7 +19,7 @@ const MIN_PAGE_ROWS = 8;
 const MAX_PAGE_ROWS = 500;
 const PAGE_BYTES = 4 * 1024 * 1024;
 /** Pages being read at once, for all watches together: initial states must not take the pool from writes (W7, I9). */
-const CONCURRENT_PAGES = 2;
+const CONCURRENT_PAGES = 4;
 
 /** A piece of an initial state; possibly empty, after a long search. */
 export interface InitialPart {

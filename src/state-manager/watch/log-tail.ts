@@ -27,6 +27,8 @@ export interface LogTailOptions {
   readonly logger: Logger;
   /** Called after the ring grew or was reset. */
   readonly onAdvance: () => void;
+  /** Called when PostgreSQL no longer has this log's history. */
+  readonly onLineageLost?: (() => void) | undefined;
 }
 
 /** The newest changes of one log, in this process. State machine: SPEC.md, "The tail of one log". */
@@ -228,12 +230,13 @@ export class LogTail {
 
   /** `signals`: their count from before `head` was asked for. */
   #reset(reason: string, head: Position, signals: number): void {
-    const { log, redis, logger } = this.#options;
+    const { log, redis, logger, onLineageLost } = this.#options;
     logger.warn(
       { log, reason, from: this.head.revision, to: head.revision },
       "tail starts again at the head of the log",
     );
-    if (reason === "LINEAGE_LOST") redis?.distrust(log);
+    redis?.distrust(log);
+    if (reason === "LINEAGE_LOST") onLineageLost?.();
     this.#ring.reset(head);
     this.#expected = head;
     this.#wanted = head.revision;

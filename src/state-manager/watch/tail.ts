@@ -53,14 +53,21 @@ export class Tail {
     this.#options = options;
     if (redis !== undefined) {
       this.redisLog = new RedisChangeLog({
-        redis: redis.connections.commands,
+        redis: redis.connections.reads,
         keys: redis.keys,
         durable,
         logger,
         onLineageLost,
       });
     }
-    const shared = { durable, redis: this.redisLog, metrics, logger, limits: options.ringLimits ?? RING_LIMITS };
+    const shared = {
+      durable,
+      redis: this.redisLog,
+      metrics,
+      logger,
+      onLineageLost,
+      limits: options.ringLimits ?? RING_LIMITS,
+    };
     const onAdvance = () => {
       this.#version += 1;
       this.wakeups.notify();

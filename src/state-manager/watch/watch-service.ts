@@ -16,6 +16,8 @@ import { Tail } from "./tail.js";
 import type { WatchBatch, WatchRequest, WatchSource } from "./watch.js";
 import { type WatchContext, WatchSession } from "./watch-session.js";
 
+const SETTLE_TIMEOUT_MS = 5_000;
+
 /** What the watch room works with. */
 export interface WatchServiceOptions {
   readonly identity: StoreIdentity;
@@ -74,7 +76,7 @@ export class WatchService implements WatchSource {
     const heads = extents.map(({ head }) => head);
     if (asked !== undefined) await abortable(this.#assertInHistory(asked, extents), signal);
     // Only now is what the rings hold known to be of PostgreSQL's history, whatever was restored a moment ago (I4).
-    await abortable(tail.settle(heads), signal);
+    await abortable(this.#settle(heads), signal);
     if (this.#isStopped) throw shuttingDown();
     const session = new WatchSession(this.#context, { filter, sendInitialState, positions: asked ?? heads }, signal);
     return session.batches();
@@ -91,6 +93,20 @@ export class WatchService implements WatchSource {
     clearInterval(this.#ticker);
     for (const session of this.#sessions) session.end(shuttingDown());
     await this.#context.tail.stop();
+  }
+
+  /** Waits for the rings, but not for a PostgreSQL that went away in between. */
+  async #settle(heads: readonly Position[]): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      const text = "the change log cannot be read; retry with back-off";
+      timer = setTimeout(() => reject(new DomainError("UNAVAILABLE", "STORE_UNAVAILABLE", text)), SETTLE_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([this.#context.tail.settle(heads), timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   #tick(): void {

@@ -27,8 +27,7 @@ export interface AttachmentEvents {
 export class Attachments {
   readonly #database: Database;
   readonly #events: AttachmentEvents;
-  /** How to end each open stream, by attachment. */
-  readonly #open = new Map<string, { readonly sessionId: string; readonly end: (error: DomainError) => void }>();
+  readonly #open = new Set<Stream>();
   readonly #graces = new Set<NodeJS.Timeout>();
   readonly #returning = new Set<Promise<void>>();
   #closed: DomainError | undefined;
@@ -44,22 +43,22 @@ export class Attachments {
     const rows = await this.#database.query(ATTACH_SESSION, [sessionId, attachment]);
     if (rows.length === 0) throw sessionNotFound(sessionId);
     if (this.#closed !== undefined) throw this.#closed;
-    const { promise: ended, reject } = withReject();
-    this.#open.set(attachment, { sessionId, end: reject });
+    const stream = new Stream(sessionId);
+    this.#open.add(stream);
     try {
       while (!signal.aborted) {
         yield { serverTime: new Date() };
-        await nextBeat(ended, signal);
+        await stream.nextBeat(signal);
       }
     } finally {
-      this.#open.delete(attachment);
+      this.#open.delete(stream);
       if (this.#closed === undefined) this.#startGrace(sessionId, attachment);
     }
   }
 
   /** Ends the streams of sessions that are over. */
   endSessions(sessionIds: readonly string[], error: (sessionId: string) => DomainError): void {
-    for (const { sessionId, end } of this.#open.values()) if (sessionIds.includes(sessionId)) end(error(sessionId));
+    for (const stream of this.#open) if (sessionIds.includes(stream.sessionId)) stream.end(error(stream.sessionId));
   }
 
   /** Ends all streams with `error` and returns no leases: the workers live on and attach elsewhere. */
@@ -67,7 +66,7 @@ export class Attachments {
     this.#closed = error;
     for (const grace of this.#graces) clearTimeout(grace);
     this.#graces.clear();
-    for (const { end } of this.#open.values()) end(error);
+    for (const stream of this.#open) stream.end(error);
     await Promise.all(this.#returning);
   }
 
@@ -96,28 +95,35 @@ export class Attachments {
   }
 }
 
-/** Resolves after a heartbeat's time or when `signal` aborts; rejects when `ended` does. */
-async function nextBeat(ended: Promise<never>, signal: AbortSignal): Promise<void> {
-  let wake: () => void = () => {};
-  const pause = new Promise<void>((resolve) => {
-    wake = resolve;
-  });
-  const timer = setTimeout(wake, HEARTBEAT_MS);
-  signal.addEventListener("abort", wake, { once: true });
-  try {
-    await Promise.race([pause, ended]);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", wake);
-  }
-}
+/** One open Attach stream. */
+class Stream {
+  readonly sessionId: string;
+  #error: DomainError | undefined;
+  #wake: () => void = () => {};
 
-function withReject(): { readonly promise: Promise<never>; readonly reject: (error: DomainError) => void } {
-  let reject: (error: DomainError) => void = () => {};
-  const promise = new Promise<never>((_, onReject) => {
-    reject = onReject;
-  });
-  // Awaited only between two beats; a stream may end while its consumer holds the generator.
-  promise.catch(() => {});
-  return { promise, reject };
+  constructor(sessionId: string) {
+    this.sessionId = sessionId;
+  }
+
+  /** Ends the stream with `error` at its next beat, which comes at once. */
+  end(error: DomainError): void {
+    this.#error = error;
+    this.#wake();
+  }
+
+  /** Resolves after a heartbeat's time or when `signal` aborts; rejects when the stream was ended. */
+  async nextBeat(signal: AbortSignal): Promise<void> {
+    // No race with a long-lived promise: each beat would leave a reaction on it for as long as the stream lives.
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(() => this.#wake(), HEARTBEAT_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", this.#wake);
+        resolve();
+      };
+      signal.addEventListener("abort", this.#wake, { once: true });
+      if (signal.aborted || this.#error !== undefined) this.#wake();
+    });
+    if (this.#error !== undefined) throw this.#error;
+  }
 }

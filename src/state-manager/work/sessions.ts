@@ -2,7 +2,6 @@ import { DomainError } from "../../resource/errors.js";
 import type { KindRef } from "../../resource/key.js";
 import type { DueHint } from "../log/change-log.js";
 import type { Connection, Database } from "../store/database.js";
-import { constraintOf } from "../store/driver-errors.js";
 import {
   ADD_KINDS,
   CLAIM_KINDS,
@@ -42,6 +41,9 @@ export interface Registered {
 /** Registrations kept in memory to save a statement per call; the oldest goes first. */
 const MAX_KNOWN = 10_000;
 
+/** How many simultaneous registrations of one instance a registration outlasts. */
+const MAX_MEETINGS = 10;
+
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** Sessions of workers: rows that any replica can end. Liveness is decided on the database clock alone (2.9). */
@@ -58,28 +60,16 @@ export class Sessions {
    * KIND_TAKEN while another reconciler has live sessions for one of the kinds; without them the name is taken over.
    */
   async register(registration: Registration): Promise<Registered> {
-    const registered = await this.#open(registration).catch((error: unknown) => {
-      // The same instance registered twice at once with no kind in common, so neither waited for the other: once more.
-      if (constraintOf(error) === "sessions_instance") return this.#open(registration);
-      throw error;
+    const registered = await this.#database.transaction(async (connection) => {
+      const kinds = kindArrays(registration.kinds);
+      await claimKinds(connection, registration, kinds);
+      const replaced = await replaceInstance(connection, registration);
+      await connection.query(INSERT_SESSION_KINDS, [replaced.sessionId, ...kinds]);
+      return { ...replaced, due: await returnLeasesOf(connection, replaced.fenced) };
     });
     for (const sessionId of registered.fenced) this.#known.delete(sessionId);
     this.#remember({ ...registration, sessionId: registered.sessionId });
     return registered;
-  }
-
-  #open(registration: Registration): Promise<Registered> {
-    return this.#database.transaction(async (connection) => {
-      const kinds = kindArrays(registration.kinds);
-      await claimKinds(connection, registration, kinds);
-      const older = await connection.query<SessionRow>(DELETE_INSTANCE, [registration.name, registration.instanceId]);
-      const fenced = older.map((row) => row.session_id);
-      const due = await returnLeasesOf(connection, fenced);
-      const [row] = await connection.query<SessionRow>(INSERT_SESSION, sessionValues(registration));
-      if (row === undefined) throw new Error("inserting a session returned no row");
-      await connection.query(INSERT_SESSION_KINDS, [row.session_id, ...kinds]);
-      return { sessionId: row.session_id, epoch: row.epoch, fenced, due };
-    });
   }
 
   /**
@@ -146,6 +136,26 @@ export function sessionNotFound(sessionId: string): DomainError {
     "NOT_FOUND",
     "SESSION_NOT_FOUND",
     `session ${JSON.stringify(sessionId.slice(0, 64))} is over or unknown; stop its passes and register again`,
+  );
+}
+
+/**
+ * Deletes the session of the same instance and inserts the new one. Registrations with a kind in common come one after the
+ * other; those without may meet here, and the later one fences the earlier.
+ */
+async function replaceInstance(connection: Connection, registration: Registration): Promise<Omit<Registered, "due">> {
+  const fenced: string[] = [];
+  for (let attempt = 0; attempt < MAX_MEETINGS; attempt++) {
+    const older = await connection.query<SessionRow>(DELETE_INSTANCE, [registration.name, registration.instanceId]);
+    fenced.push(...older.map((row) => row.session_id));
+    const [row] = await connection.query<SessionRow>(INSERT_SESSION, sessionValues(registration));
+    if (row !== undefined) return { sessionId: row.session_id, epoch: row.epoch, fenced };
+  }
+  const instance = JSON.stringify(registration.instanceId);
+  throw new DomainError(
+    "UNAVAILABLE",
+    "OVERLOADED",
+    `instance ${instance} is being registered by many at once; give each worker its own instance_id, or retry`,
   );
 }
 

@@ -64,7 +64,7 @@ describe("files below one root", () => {
     "a\\..\\b",
     "a\0b",
     "x".repeat(2000),
-    "a/".repeat(20) + "b",
+    `${"a/".repeat(20)}b`,
   ];
   for (const path of escapes) {
     it(`refuses the path ${JSON.stringify(path.slice(0, 20))}`, async () => {

@@ -7,7 +7,7 @@ import { runExamples } from "../../../examples/run-examples.js";
 import { createResourceClient, type ResourceClient, type ResourceKey } from "../../../src/client/index.js";
 import { findCondition, isReady } from "../../../src/controlloop/index.js";
 import { identifyProcess } from "../../../src/shared/process-identity.js";
-import { freePort } from "../../support/free-port.js";
+import { freePort } from "../../../src/shared/free-port.js";
 import { runDirectory } from "../../support/run-directory.js";
 import { startServer, type TestServer } from "../../support/server.js";
 import { until } from "../../support/until.js";
@@ -53,15 +53,16 @@ describe("website example", () => {
     expect(readdirSync(join(dataDir, "processes"))).toEqual([]);
   });
 
-  it("heals a killed process within 2 s", async () => {
+  it("heals a killed process at once: no resync, no back-off", async () => {
     const { key, port } = await website("killed", "still here");
     const pid = await pidOf(key);
     process.kill(pid, "SIGKILL");
+    // Within 2 s on a machine of its own; a busy one takes longer to start Node.js. The resync would take 30 s.
     await until(async () => identifyProcess(pid) === undefined && (await page(port)) === "still here", {
-      timeoutMs: 2_000,
+      timeoutMs: 6_000,
     });
+    await until(async () => (await pidOf(key)) !== pid);
     await ready(key);
-    expect(await pidOf(key)).not.toBe(pid);
   });
 
   it("puts an edited and a removed file back", async () => {
@@ -183,7 +184,7 @@ function start(allowedScripts?: string) {
   return runExamples({
     serverUrl: server.url,
     dataDir,
-    logger: pino({ level: process.env["TEST_LOG"] ?? "silent" }),
+    logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
     allowedScripts,
     staticServer: resolve("dist/examples/process/static-server.js"),
   });

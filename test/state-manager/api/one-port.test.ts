@@ -69,7 +69,8 @@ test("recognises a preface and a request that arrive byte by byte", async () => 
   expect(((await answer)[0] as Buffer)[3]).toBe(4);
   const first = await dial(port);
   const reply = once(first, "data");
-  for (const byte of Buffer.from("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi")) first.write(Buffer.of(byte));
+  for (const byte of Buffer.from("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi"))
+    first.write(Buffer.of(byte));
   expect(String((await reply)[0])).toContain("1.1 2");
 });
 
@@ -117,6 +118,16 @@ test("lets a running answer finish on close, says GOAWAY, and refuses new connec
   await closed;
   const refused = connect(port, "127.0.0.1");
   expect((await once(refused, "error"))[0].code).toBe("ECONNREFUSED");
+});
+
+test("cuts an HTTP/2 client that never reads its answer and never closes", async () => {
+  const [port, onePort] = await open();
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  const stream = session.request({ ":path": "/" });
+  await once(stream, "response");
+  await onePort.close(50);
+  session.destroy();
 });
 
 test("cuts what does not finish within the grace, and closes twice safely", async () => {

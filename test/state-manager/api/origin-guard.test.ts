@@ -5,10 +5,13 @@ describe("on a loopback address", () => {
   const guard = new OriginGuard("127.0.0.1", []);
   const refuses = (host: string) => guard.refusal({ method: "GET", headers: { host } }) !== undefined;
 
-  test.each(["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "127.8.9.1:1", "[::1]", "[::1]:8080"])("answers %s", (host) => {
-    expect(refuses(host)).toBe(false);
-    expect(refuses(host)).toBe(false);
-  });
+  test.each(["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:80", "127.8.9.1:1", "[::1]", "[::1]:8080"])(
+    "answers %s",
+    (host) => {
+      expect(refuses(host)).toBe(false);
+      expect(refuses(host)).toBe(false);
+    },
+  );
 
   test.each([
     "example.com",
@@ -45,7 +48,11 @@ describe("writes", () => {
     ["no origin, as from curl", {}, false],
     ["the same origin", { origin: "http://api.example:8080" }, false],
     ["the same origin behind TLS", { origin: "https://api.example", host: "api.example" }, false],
-    ["the same origin with its default port written out", { origin: "https://api.example", host: "API.example:443" }, false],
+    [
+      "the same origin with its default port written out",
+      { origin: "https://api.example", host: "API.example:443" },
+      false,
+    ],
     ["a listed origin", { origin: "https://console.example", "sec-fetch-site": "cross-site" }, false],
     ["another port", { origin: "http://api.example:3000", "sec-fetch-site": "same-site" }, true],
     ["another site", { origin: "https://evil.example" }, true],
@@ -68,7 +75,9 @@ describe("CORS", () => {
 
   test("grants listed origins only, what browsers need for every protocol", () => {
     const guard = new OriginGuard("0.0.0.0", ["https://console.example"]);
-    expect(guard.corsHeaders({ method: "GET", headers: { ...headers, origin: "https://evil.example" } })).toBeUndefined();
+    expect(
+      guard.corsHeaders({ method: "GET", headers: { ...headers, origin: "https://evil.example" } }),
+    ).toBeUndefined();
     expect(guard.corsHeaders({ method: "GET", headers: { host: "api.example" } })).toBeUndefined();
     const granted = guard.corsHeaders({ method: "GET", headers });
     expect(granted).toMatchObject({ "access-control-allow-origin": "https://console.example", vary: "Origin" });
@@ -78,7 +87,14 @@ describe("CORS", () => {
 
   test("answers a preflight with methods and headers", () => {
     const preflight = new OriginGuard("0.0.0.0", ["*"]).corsHeaders({ method: "OPTIONS", headers });
-    for (const name of ["Content-Type", "Authorization", "X-Requested-With", "Last-Event-ID", "Connect-Protocol-Version", "X-Grpc-Web"]) {
+    for (const name of [
+      "Content-Type",
+      "Authorization",
+      "X-Requested-With",
+      "Last-Event-ID",
+      "Connect-Protocol-Version",
+      "X-Grpc-Web",
+    ]) {
       expect(preflight?.["access-control-allow-headers"]).toContain(name);
     }
     expect(preflight?.["access-control-allow-methods"]).toBe("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");

@@ -17,9 +17,15 @@ interface Answer {
 
 const COLLECTION = "/api/v1/groups/apps/namespaces/default/kinds/widget/resources";
 
-async function call(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+async function call(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
   const init: RequestInit = { method, headers };
-  if (body !== undefined) init.body = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
+  if (body !== undefined)
+    init.body = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   const response = await fetch(server.url + path, init);
   const text = await response.text();
   const isJson = text !== "" && response.headers.get("content-type") === "application/json";
@@ -67,9 +73,14 @@ describe("create and get", () => {
   });
 
   test("returns spec and status as they were written", async () => {
-    const spec = '{ "z":1, "a":[9007199254740993,12345678901234567890, 0.1000000000000000055511151231257827,1e5,-0],\n"é":"\\u00e9" }';
+    const spec =
+      '{ "z":1, "a":[9007199254740993,12345678901234567890, 0.1000000000000000055511151231257827,1e5,-0],\n"é":"\\u00e9" }';
     const name = freshName();
-    const created = await call("POST", COLLECTION, `{"name":"${name}","shard_id":"s1","spec": ${spec} ,"x":{"spec":0}}`);
+    const created = await call(
+      "POST",
+      COLLECTION,
+      `{"name":"${name}","shard_id":"s1","spec": ${spec} ,"x":{"spec":0}}`,
+    );
     expect(created.text).toContain(`"spec":${spec},"status":null}`);
     const status = await call("PUT", `${COLLECTION}/${name}/status`, `{"shard_id":"s1","version":1,"status":${spec}}`);
     expect(status.text).toContain(`"status":${spec}}`);
@@ -78,9 +89,22 @@ describe("create and get", () => {
 
   test("takes any content type, and a body with unknown and foreign fields", async () => {
     const name = freshName();
-    const body = { shard_id: "s1", name, KillTimestamp: 1, Generation: "x", deletion_timestamp: "", created_at: 5, kind: "other" };
+    const body = {
+      shard_id: "s1",
+      name,
+      KillTimestamp: 1,
+      Generation: "x",
+      deletion_timestamp: "",
+      created_at: 5,
+      kind: "other",
+    };
     for (const type of ["application/x-www-form-urlencoded", "text/plain"]) {
-      const { status, body: created } = await call("POST", COLLECTION, { ...body, name: name + type }, { "content-type": type });
+      const { status, body: created } = await call(
+        "POST",
+        COLLECTION,
+        { ...body, name: name + type },
+        { "content-type": type },
+      );
       expect(status).toBe(201);
       expect(created.kind).toBe("widget");
     }
@@ -102,7 +126,10 @@ describe("create and get", () => {
     "\\",
     "'\"<>",
   ])("round-trips the name %j, decoded once", async (name) => {
-    const created = await call("POST", `/api/v1/groups/g%2B+/namespaces/n%20/kinds/k%25/resources`, { shard_id: "s", name });
+    const created = await call("POST", `/api/v1/groups/g%2B+/namespaces/n%20/kinds/k%25/resources`, {
+      shard_id: "s",
+      name,
+    });
     expect(created.status).toBe(201);
     expect(created.body).toMatchObject({ resource_group: "g++", namespace: "n ", kind: "k%", name });
     // fetch would resolve a dot segment before sending it.
@@ -119,7 +146,11 @@ describe("create and get", () => {
     const text = `{"shard_id":"s1","name":"${name}","labels":{"__proto__":"x","constructor":"","a":"b"},"annotations":{"__proto__":"y"}}`;
     const created = await call("POST", COLLECTION, text);
     expect(created.status).toBe(201);
-    expect(Object.entries(created.body.labels as Json).sort()).toEqual([["__proto__", "x"], ["a", "b"], ["constructor", ""]]);
+    expect(Object.entries(created.body.labels as Json).sort()).toEqual([
+      ["__proto__", "x"],
+      ["a", "b"],
+      ["constructor", ""],
+    ]);
     expect(created.text).toContain('"annotations":{"__proto__":"y"}');
     expect((await call("GET", `${COLLECTION}/${name}`)).body).toEqual(created.body);
   });
@@ -129,12 +160,27 @@ describe("replace", () => {
   test("raises the version, keeps the status, removes absent metadata", async () => {
     const { name } = await create({ labels: { a: "b" }, annotations: { c: "d" }, finalizers: ["f"], spec: 1 });
     await call("PUT", `${COLLECTION}/${name}/status`, {
-      shard_id: "s1", version: 1, current_version: 1, status: { ok: true }, labels: { a: "b" }, finalizers: ["f"],
+      shard_id: "s1",
+      version: 1,
+      current_version: 1,
+      status: { ok: true },
+      labels: { a: "b" },
+      finalizers: ["f"],
     });
-    const { status, body } = await call("PUT", `${COLLECTION}/${name}`, { shard_id: "s2", status: "ignored", current_version: 9 });
+    const { status, body } = await call("PUT", `${COLLECTION}/${name}`, {
+      shard_id: "s2",
+      status: "ignored",
+      current_version: 9,
+    });
     expect(status).toBe(200);
     expect(body).toMatchObject({
-      version: 2, current_version: 1, status: { ok: true }, spec: null, labels: {}, annotations: null, finalizers: null,
+      version: 2,
+      current_version: 1,
+      status: { ok: true },
+      spec: null,
+      labels: {},
+      annotations: null,
+      finalizers: null,
       shard_id: "s2",
     });
   });
@@ -171,11 +217,22 @@ describe("replace status", () => {
   test("replaces status and metadata and leaves version and spec", async () => {
     const { name } = await create({ spec: { n: 1 }, labels: { a: "b" }, annotations: { x: "y" }, finalizers: ["f"] });
     const put = await call("PUT", `${COLLECTION}/${name}/status`, {
-      shard_id: "s9", version: 1, current_version: 1, status: [1], spec: "ignored", labels: { c: "d" },
+      shard_id: "s9",
+      version: 1,
+      current_version: 1,
+      status: [1],
+      spec: "ignored",
+      labels: { c: "d" },
     });
     expect(put.status).toBe(200);
     expect(put.body).toMatchObject({
-      version: 1, current_version: 1, spec: { n: 1 }, status: [1], labels: { c: "d" }, annotations: null, finalizers: null,
+      version: 1,
+      current_version: 1,
+      spec: { n: 1 },
+      status: [1],
+      labels: { c: "d" },
+      annotations: null,
+      finalizers: null,
       shard_id: "s9",
     });
   });
@@ -184,7 +241,10 @@ describe("replace status", () => {
     const { name } = await create();
     const path = `${COLLECTION}/${name}/status`;
     await call("PUT", path, { shard_id: "s1", version: 1, current_version: 1, status: 1 });
-    expect((await call("PUT", path, { shard_id: "s1", version: 1 })).body).toMatchObject({ current_version: 0, status: null });
+    expect((await call("PUT", path, { shard_id: "s1", version: 1 })).body).toMatchObject({
+      current_version: 0,
+      status: null,
+    });
   });
 
   test("always needs the version, and an observed one that exists", async () => {
@@ -223,16 +283,19 @@ describe("delete", () => {
     expect(kept.body).toMatchObject({ version: 3, deletion_timestamp: marked.deletion_timestamp });
   });
 
-  test.each(["", "/status"])("PUT%s without finalizers removes what is marked, after the version check", async (suffix) => {
-    const { name } = await create({ finalizers: ["f"] });
-    const path = `${COLLECTION}/${name}`;
-    await call("DELETE", path);
-    expect((await call("PUT", path + suffix, { shard_id: "s1", version: 1 })).status).toBe(409);
-    const last = await call("PUT", path + suffix, { shard_id: "s1", version: 2, finalizers: [] });
-    expect(last.status).toBe(200);
-    expect(last.body).toMatchObject({ name, finalizers: null });
-    expect((await call("GET", path)).status).toBe(404);
-  });
+  test.each(["", "/status"])(
+    "PUT%s without finalizers removes what is marked, after the version check",
+    async (suffix) => {
+      const { name } = await create({ finalizers: ["f"] });
+      const path = `${COLLECTION}/${name}`;
+      await call("DELETE", path);
+      expect((await call("PUT", path + suffix, { shard_id: "s1", version: 1 })).status).toBe(409);
+      const last = await call("PUT", path + suffix, { shard_id: "s1", version: 2, finalizers: [] });
+      expect(last.status).toBe(200);
+      expect(last.body).toMatchObject({ name, finalizers: null });
+      expect((await call("GET", path)).status).toBe(404);
+    },
+  );
 });
 
 describe("errors", () => {
@@ -242,10 +305,22 @@ describe("errors", () => {
     ["an array", "[]", /^Invalid JSON: the body must be an object/],
     ["null", "null", /^Invalid JSON: the body must be an object/],
     ["a byte order mark", "\ufeff{}", /^Invalid JSON: /],
-    ["a label that is a number", '{"shard_id":"s","name":"n","labels":{"a":1}}', /^Invalid JSON: labels\["a"\] must be a string/],
+    [
+      "a label that is a number",
+      '{"shard_id":"s","name":"n","labels":{"a":1}}',
+      /^Invalid JSON: labels\["a"\] must be a string/,
+    ],
     ["labels that are a list", '{"shard_id":"s","name":"n","labels":[]}', /^Invalid JSON: labels must be an object/],
-    ["finalizers that are a string", '{"shard_id":"s","name":"n","finalizers":"f"}', /^Invalid JSON: finalizers must be an array/],
-    ["a finalizer that is null", '{"shard_id":"s","name":"n","finalizers":[null]}', /^Invalid JSON: finalizers\[0\] must be a string/],
+    [
+      "finalizers that are a string",
+      '{"shard_id":"s","name":"n","finalizers":"f"}',
+      /^Invalid JSON: finalizers must be an array/,
+    ],
+    [
+      "a finalizer that is null",
+      '{"shard_id":"s","name":"n","finalizers":[null]}',
+      /^Invalid JSON: finalizers\[0\] must be a string/,
+    ],
     ["a name that is a number", '{"shard_id":"s","name":5}', /^Invalid JSON: name must be a string/],
     ["no shard_id", '{"name":"n"}', /^Validation failed: shard_id must not be empty/],
     ["a null shard_id", '{"name":"n","shard_id":null}', /^Validation failed: shard_id must not be empty/],
@@ -253,14 +328,34 @@ describe("errors", () => {
     ["a label key with =", '{"shard_id":"s","name":"n","labels":{"a=b":"c"}}', /^Validation failed: labels\["a=b"\]/],
     ["an empty label key", '{"shard_id":"s","name":"n","labels":{"":"c"}}', /^Validation failed: labels\[""\]/],
     ["NUL in a name", '{"shard_id":"s","name":"n\\u0000"}', /^Validation failed: name must not contain the NUL/],
-    ["NUL in spec", '{"shard_id":"s","name":"n","spec":{"a":["\\u0000"]}}', /^Validation failed: spec\.a\[0\] must not contain/],
+    [
+      "NUL in spec",
+      '{"shard_id":"s","name":"n","spec":{"a":["\\u0000"]}}',
+      /^Validation failed: spec\.a\[0\] must not contain/,
+    ],
     ["half a surrogate", '{"shard_id":"s","name":"\\ud800"}', /^Validation failed: name must be Unicode/],
-    ["a long name", JSON.stringify({ shard_id: "s", name: "x".repeat(256) }), /^Validation failed: name must be at most 255/],
-    ["a huge number", '{"shard_id":"s","name":"n","spec":{"a":[1e131071]}}', /^Validation failed: spec\.a\[0\] must be within double/],
-    ["deep nesting", `{"shard_id":"s","name":"n","spec":${"[".repeat(31)}${"]".repeat(31)}}`, /^Validation failed: spec(\[0\])+ must not/],
+    [
+      "a long name",
+      JSON.stringify({ shard_id: "s", name: "x".repeat(256) }),
+      /^Validation failed: name must be at most 255/,
+    ],
+    [
+      "a huge number",
+      '{"shard_id":"s","name":"n","spec":{"a":[1e131071]}}',
+      /^Validation failed: spec\.a\[0\] must be within double/,
+    ],
+    [
+      "deep nesting",
+      `{"shard_id":"s","name":"n","spec":${"[".repeat(31)}${"]".repeat(31)}}`,
+      /^Validation failed: spec(\[0\])+ must not/,
+    ],
     [
       "257 labels",
-      JSON.stringify({ shard_id: "s", name: "n", labels: Object.fromEntries(Array.from({ length: 257 }, (_, i) => [i, ""])) }),
+      JSON.stringify({
+        shard_id: "s",
+        name: "n",
+        labels: Object.fromEntries(Array.from({ length: 257 }, (_, i) => [i, ""])),
+      }),
       /^Validation failed: labels must have at most 256/,
     ],
   ])("POST with %s is 400", async (_what, body, error) => {
@@ -284,7 +379,10 @@ describe("errors", () => {
     const answer = await call("POST", COLLECTION, bytes);
     expect([answer.status, answer.body.error]).toEqual([400, "Invalid JSON: the body must be UTF-8 text"]);
     const path = await call("GET", `${COLLECTION}/%ff`);
-    expect([path.status, path.body.error]).toEqual([400, 'Validation failed: name must be percent-encoded UTF-8 in the path, not "%ff"']);
+    expect([path.status, path.body.error]).toEqual([
+      400,
+      'Validation failed: name must be percent-encoded UTF-8 in the path, not "%ff"',
+    ]);
   });
 
   test("a body over the limit is 413, told by length or found out", async () => {
@@ -296,10 +394,17 @@ describe("errors", () => {
         controller.close();
       },
     });
-    const chunked = await fetch(server.url + COLLECTION, { method: "POST", body: stream, duplex: "half" } as RequestInit);
+    const chunked = await fetch(server.url + COLLECTION, {
+      method: "POST",
+      body: stream,
+      duplex: "half",
+    } as RequestInit);
     expect(chunked.status).toBe(413);
     const whole = await call("POST", COLLECTION, { shard_id: "s", name: "n", spec: "x".repeat(1 << 20) });
-    expect([whole.status, whole.body.error]).toEqual([413, expect.stringContaining("resource must be at most 1048576 bytes")]);
+    expect([whole.status, whole.body.error]).toEqual([
+      413,
+      expect.stringContaining("resource must be at most 1048576 bytes"),
+    ]);
   });
 
   test("an existing key is 400", async () => {
@@ -311,7 +416,12 @@ describe("errors", () => {
 
   test("a missing resource is 404 for every operation", async () => {
     const path = `${COLLECTION}/missing`;
-    for (const [method, suffix] of [["GET", ""], ["PUT", ""], ["PUT", "/status"], ["DELETE", ""]]) {
+    for (const [method, suffix] of [
+      ["GET", ""],
+      ["PUT", ""],
+      ["PUT", "/status"],
+      ["DELETE", ""],
+    ]) {
       const body = method === "PUT" ? { shard_id: "s1", version: 7, current_version: 9 } : undefined;
       expect((await call(method ?? "", path + suffix, body)).status).toBe(404);
     }
@@ -328,8 +438,18 @@ describe("errors", () => {
 });
 
 describe("paths and methods", () => {
-  test.each(["/api/v1", "/api/v1/", "/api/v2/resources", "/api/v1/groups/a", `${COLLECTION}/a/b`, `${COLLECTION}/a/status/b`, `${COLLECTION}//`,
-    "/api/v1/groups//namespaces/b/kinds/c/resources", "/nothing", "/"])("%s is 404", async (path) => {
+  test.each([
+    "/api/v1",
+    "/api/v1/",
+    "/api/v2/resources",
+    "/api/v1/groups/a",
+    `${COLLECTION}/a/b`,
+    `${COLLECTION}/a/status/b`,
+    `${COLLECTION}//`,
+    "/api/v1/groups//namespaces/b/kinds/c/resources",
+    "/nothing",
+    "/",
+  ])("%s is 404", async (path) => {
     const answer = await call("GET", path);
     expect(answer.status).toBe(404);
     expect(answer.body.error).toEqual(expect.any(String));
@@ -372,7 +492,11 @@ describe("list", () => {
       const path = "/api/v1/groups/list/namespaces/ns/kinds/k/resources";
       expect(await call("POST", path, { shard_id: shard, name, labels })).toMatchObject({ status: 201 });
     }
-    await call("PUT", "/api/v1/groups/list/namespaces/ns/kinds/k/resources/l2/status", { shard_id: "s1", version: 1, current_version: 1 });
+    await call("PUT", "/api/v1/groups/list/namespaces/ns/kinds/k/resources/l2/status", {
+      shard_id: "s1",
+      version: 1,
+      current_version: 1,
+    });
   });
 
   test("is a bare array in creation order, [] when empty", async () => {

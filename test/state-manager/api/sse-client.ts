@@ -48,12 +48,20 @@ async function* parse(response: Response): AsyncGenerator<SseEvent, void, undefi
     for (let end = text.indexOf("\n\n"); end !== -1; end = text.indexOf("\n\n")) {
       const raw = text.slice(0, end);
       text = text.slice(end + 2);
-      const lines = raw.split(/\r\n|\r|\n/).map((line) => [line.split(":", 1)[0], line.slice(line.indexOf(":") + 1).trimStart()]);
+      const lines = raw
+        .split(/\r\n|\r|\n/)
+        .map((line) => [line.split(":", 1)[0], line.slice(line.indexOf(":") + 1).trimStart()]);
       const fields = Object.fromEntries(lines) as Record<string, string>;
       if (fields.id !== undefined) lastEventId = fields.id;
       if (fields.data === undefined) continue;
       if (lines.filter(([name]) => name === "data").length > 1) throw new Error(`more than one line of data in ${raw}`);
-      yield { type: fields.event ?? "message", lastEventId, hasId: fields.id !== undefined, data: JSON.parse(fields.data), raw };
+      yield {
+        type: fields.event ?? "message",
+        lastEventId,
+        hasId: fields.id !== undefined,
+        data: JSON.parse(fields.data),
+        raw,
+      };
     }
   }
 }

@@ -1,6 +1,7 @@
 import { connect as connectHttp2 } from "node:http2";
 import { type Client, Code, ConnectError, createClient, type Transport } from "@connectrpc/connect";
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from "@connectrpc/connect-node";
+import * as web from "@connectrpc/connect-web";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorDetailSchema } from "../../../gen/reconcile/v1/error_pb.js";
 import { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
@@ -20,9 +21,12 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 const PROTOCOLS: Record<string, (baseUrl: string) => Transport> = {
-  "Connect JSON over HTTP/1.1": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
+  "Connect JSON over HTTP/1.1": (baseUrl) =>
+    createConnectTransport({ baseUrl, httpVersion: "1.1", useBinaryFormat: false }),
   "Connect binary over HTTP/2": (baseUrl) => createConnectTransport({ baseUrl, httpVersion: "2" }),
   "gRPC-Web over HTTP/1.1": (baseUrl) => createGrpcWebTransport({ baseUrl, httpVersion: "1.1" }),
+  "Connect as in a browser": (baseUrl) => web.createConnectTransport({ baseUrl, useHttpGet: true }),
+  "gRPC-Web as in a browser": (baseUrl) => web.createGrpcWebTransport({ baseUrl }),
   gRPC: (baseUrl) => createGrpcTransport({ baseUrl }),
 };
 
@@ -85,7 +89,10 @@ describe.each(Object.entries(PROTOCOLS))("%s", (_name, transport) => {
     const filter = { resourceGroup: group };
     const payloadEncoding = PayloadEncoding.JSON;
     const first = new Reader(client, { filter, sendInitialState: true, payloadEncoding });
-    expect(await first.next()).toMatchObject({ type: EventType.ADDED, resource: { specJson: '{"n":9007199254740993}', statusJson: "null" } });
+    expect(await first.next()).toMatchObject({
+      type: EventType.ADDED,
+      resource: { specJson: '{"n":9007199254740993}', statusJson: "null" },
+    });
     expect(await first.next()).toMatchObject({ type: EventType.SYNCED, revision: 0n });
     const { token } = first;
     first.close();
@@ -93,7 +100,11 @@ describe.each(Object.entries(PROTOCOLS))("%s", (_name, transport) => {
     const second = new Reader(client, { filter, resumeToken: token });
     const [left, came] = [await second.next(), await second.next()];
     expect(left).toMatchObject({ type: EventType.DELETED, movedTo: "s2", resource: { shardId: "s1" } });
-    expect(came).toMatchObject({ type: EventType.ADDED, movedTo: "", resource: { shardId: "s2", spec: { kind: { value: 1 } }, specJson: "" } });
+    expect(came).toMatchObject({
+      type: EventType.ADDED,
+      movedTo: "",
+      resource: { shardId: "s2", spec: { kind: { value: 1 } }, specJson: "" },
+    });
     expect(came.revision).toBe(came.resource?.revision);
     second.close();
   });
@@ -113,7 +124,9 @@ describe.each(Object.entries(PROTOCOLS))("%s", (_name, transport) => {
     const both = await failure(new Reader(client, { resumeToken: "x", sendInitialState: true }));
     expect(both.code).toBe(Code.InvalidArgument);
     const selector = await failure(new Reader(client, { filter: { labelSelector: "a" } }));
-    expect(selector.findDetails(ErrorDetailSchema)).toMatchObject([{ reason: "INVALID_FIELD", field: "label_selector" }]);
+    expect(selector.findDetails(ErrorDetailSchema)).toMatchObject([
+      { reason: "INVALID_FIELD", field: "label_selector" },
+    ]);
   });
 
   test("a deadline ends a watch with an error, not as if all had been sent", async () => {

@@ -6,7 +6,9 @@ import { startServer, type TestServer } from "../../support/server.js";
 import { until } from "../../support/until.js";
 import { openSse, type SseEvent, type SseStream } from "./sse-client.js";
 
-const FOREIGN_TOKEN = new ResumeTokens({ storeId: "00000000-0000-4000-8000-000000000000", logCount: 1 }).encode([ORIGIN]);
+const FOREIGN_TOKEN = new ResumeTokens({ storeId: "00000000-0000-4000-8000-000000000000", logCount: 1 }).encode([
+  ORIGIN,
+]);
 
 let server: TestServer;
 let group = 0;
@@ -24,7 +26,8 @@ const collection = () => `${server.url}/api/v1/groups/g${group}/namespaces/n/kin
 
 async function write(method: string, name: string, body: unknown = undefined): Promise<Record<string, unknown>> {
   const url = method === "POST" ? collection() : `${collection()}/${name}`;
-  const init = method === "DELETE" ? { method } : { method, body: JSON.stringify({ name, shard_id: "s1", ...(body as object) }) };
+  const init =
+    method === "DELETE" ? { method } : { method, body: JSON.stringify({ name, shard_id: "s1", ...(body as object) }) };
   const response = await fetch(url, init);
   expect(response.ok).toBe(true);
   return response.status === 204 ? {} : ((await response.json()) as Record<string, unknown>);
@@ -36,7 +39,8 @@ async function watch(query = "", lastEventId?: string): Promise<SseStream> {
   return stream;
 }
 
-const named = ({ type, data }: SseEvent) => `${type} ${(data.resource as { name?: string } | undefined)?.name ?? ""}`.trim();
+const named = ({ type, data }: SseEvent) =>
+  `${type} ${(data.resource as { name?: string } | undefined)?.name ?? ""}`.trim();
 
 async function take(stream: SseStream, count: number): Promise<SseEvent[]> {
   const events: SseEvent[] = [];
@@ -141,7 +145,12 @@ describe("a client that lost its connection", () => {
     const events: SseEvent[] = [];
     for await (const event of stream) events.push(event);
     expect(events).toHaveLength(1);
-    expect(events[0]).toMatchObject({ type: "ERROR", hasId: true, lastEventId: "", data: { reason: "MALFORMED_TOKEN" } });
+    expect(events[0]).toMatchObject({
+      type: "ERROR",
+      hasId: true,
+      lastEventId: "",
+      data: { reason: "MALFORMED_TOKEN" },
+    });
     expect(events[0]?.data.message).toMatch(/resume_token/);
   });
 });
@@ -196,7 +205,10 @@ test("shutting down tells clients to come back with their position", async () =>
 test("several logs: every event has its own id all the same", async () => {
   const own = await startServer({ config: { logCount: 4 } });
   const post = (name: string) =>
-    fetch(`${own.url}/api/v1/groups/g/namespaces/n/kinds/k/resources`, { method: "POST", body: JSON.stringify({ name, shard_id: `s${name}` }) });
+    fetch(`${own.url}/api/v1/groups/g/namespaces/n/kinds/k/resources`, {
+      method: "POST",
+      body: JSON.stringify({ name, shard_id: `s${name}` }),
+    });
   const stream = await openSse(`${own.url}/api/v1/watch`);
   await Promise.all(Array.from({ length: 30 }, (_, i) => post(String(i))));
   const seen: SseEvent[] = await take(stream, 30);
@@ -204,7 +216,12 @@ test("several logs: every event has its own id all the same", async () => {
   for (const [i, { lastEventId }] of seen.entries()) {
     const resumed = await openSse(`${own.url}/api/v1/watch`, lastEventId);
     const rest = (await take(resumed, 29 - i)).map(named).sort();
-    expect(rest).toEqual(seen.slice(i + 1).map(named).sort());
+    expect(rest).toEqual(
+      seen
+        .slice(i + 1)
+        .map(named)
+        .sort(),
+    );
     resumed.close();
   }
   await own.stop();

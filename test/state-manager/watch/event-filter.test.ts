@@ -8,7 +8,12 @@ const WEB: ResourceFilter = { labels: { requirements: [{ key: "tier", values: ["
 const web = new Map([["tier", "web"]]);
 const db = new Map([["tier", "db"]]);
 
-function typeSeen(type: ChangeType, before: ReadonlyMap<string, string> | null, after: ReadonlyMap<string, string>, hasBefore = true) {
+function typeSeen(
+  type: ChangeType,
+  before: ReadonlyMap<string, string> | null,
+  after: ReadonlyMap<string, string>,
+  hasBefore = true,
+) {
   const change = new TestHistory().append({ type, previousLabels: before, resource: { labels: after } });
   return toWatchEvent(WEB, change, hasBefore)?.type;
 }
@@ -35,7 +40,13 @@ describe("toWatchEvent", () => {
 
   it("selects by every field", () => {
     const change = new TestHistory().append({ type: "ADDED" });
-    const matching: ResourceFilter = { resourceGroup: "apps", kind: "Widget", namespace: "default", name: "a", shardId: "s0" };
+    const matching: ResourceFilter = {
+      resourceGroup: "apps",
+      kind: "Widget",
+      namespace: "default",
+      name: "a",
+      shardId: "s0",
+    };
     expect(toWatchEvent(matching, change)?.type).toBe("ADDED");
     for (const field of ["resourceGroup", "kind", "namespace", "name", "shardId"] as const) {
       expect(toWatchEvent({ ...matching, [field]: "other" }, change)).toBeUndefined();
@@ -46,15 +57,29 @@ describe("toWatchEvent", () => {
     const history = new TestHistory();
     const left = history.append({ type: "DELETED", movedTo: "s1", resource: { shardId: "s0" } });
     const arrived = history.append({ type: "ADDED", resource: { shardId: "s1" } });
-    expect([left, arrived].map((change) => toWatchEvent({ shardId: "s0" }, change))).toMatchObject([{ type: "DELETED", movedTo: "s1" }, undefined]);
-    expect([left, arrived].map((change) => toWatchEvent({ shardId: "s1" }, change)?.type)).toEqual([undefined, "ADDED"]);
+    expect([left, arrived].map((change) => toWatchEvent({ shardId: "s0" }, change))).toMatchObject([
+      { type: "DELETED", movedTo: "s1" },
+      undefined,
+    ]);
+    expect([left, arrived].map((change) => toWatchEvent({ shardId: "s1" }, change)?.type)).toEqual([
+      undefined,
+      "ADDED",
+    ]);
   });
 });
 
 describe("filterId", () => {
   it("is equal for equal filters only", () => {
     expect(filterId({ kind: "Widget", labels: { requirements: [] } })).toBe(filterId({ kind: "Widget" }));
-    const filters: ResourceFilter[] = [{}, { kind: "a" }, { resourceGroup: "a" }, { namespace: "a" }, { name: "a" }, { shardId: "a" }, WEB];
+    const filters: ResourceFilter[] = [
+      {},
+      { kind: "a" },
+      { resourceGroup: "a" },
+      { namespace: "a" },
+      { name: "a" },
+      { shardId: "a" },
+      WEB,
+    ];
     expect(new Set(filters.map(filterId)).size).toBe(filters.length);
   });
 });

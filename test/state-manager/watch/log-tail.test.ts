@@ -40,7 +40,11 @@ function expectFollows(tail: LogTail, durable: TestLog): void {
 }
 
 const isSettled = (tail: LogTail, durable: TestLog) =>
-  until(() => tail.head.revision === durable.history.head.revision && tail.head.fingerprint === durable.history.head.fingerprint);
+  until(
+    () =>
+      tail.head.revision === durable.history.head.revision &&
+      tail.head.fingerprint === durable.history.head.fingerprint,
+  );
 
 describe("LogTail", () => {
   it("takes this process's commits without asking PostgreSQL", () => {

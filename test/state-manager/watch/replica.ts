@@ -1,6 +1,7 @@
 /** The write and watch halves of a state-manager, assembled as server.ts does, for tests that run several in one process. */
 import { pino } from "pino";
 import type { Command } from "../../../src/resource/command.js";
+import { ResourceCache } from "../../../src/state-manager/cache/resource-cache.js";
 import { Publisher } from "../../../src/state-manager/log/publisher.js";
 import { StreamKeys } from "../../../src/state-manager/log/stream-keys.js";
 import { createMetrics, type Metrics } from "../../../src/state-manager/observability/metrics.js";
@@ -24,6 +25,7 @@ export class Replica {
   readonly store: PostgresStore;
   readonly watch: WatchService;
   readonly publisher: Publisher | undefined;
+  readonly cache: ResourceCache | undefined;
   readonly keys: StreamKeys;
   readonly metrics: Metrics;
   readonly #connections: RedisConnections | undefined;
@@ -31,13 +33,15 @@ export class Replica {
   private constructor(parts: {
     store: PostgresStore;
     watch: WatchService;
-    publisher: Publisher | undefined;
+    publisher?: Publisher;
+    cache?: ResourceCache;
     connections: RedisConnections | undefined;
     metrics: Metrics;
   }) {
     this.store = parts.store;
     this.watch = parts.watch;
     this.publisher = parts.publisher;
+    this.cache = parts.cache;
     this.metrics = parts.metrics;
     this.keys = new StreamKeys(parts.store.identity.storeId);
     this.#connections = parts.connections;
@@ -46,12 +50,13 @@ export class Replica {
   static async start(options: ReplicaOptions): Promise<Replica> {
     const logger = pino({ level: process.env.TEST_LOG_LEVEL ?? "silent" });
     const metrics = createMetrics();
-    const late: { watch?: WatchService; publisher?: Publisher } = {};
+    const late: { watch?: WatchService; publisher?: Publisher; cache?: ResourceCache } = {};
     const store = await openStore({
       databaseUrl: options.databaseUrl,
       logCount: options.logCount,
       onCommitted: async ({ changes }) => {
         late.watch?.offer(changes);
+        late.cache?.store(changes);
         await late.publisher?.publish(changes);
       },
     });
@@ -60,19 +65,46 @@ export class Replica {
     const connections = options.redisUrl === undefined ? undefined : new RedisConnections(options.redisUrl, logger);
     const redis = connections && { connections, keys };
     const { bookmarkMs, ringLimits, streamMaxLength } = options;
-    late.watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger, bookmarkMs, ringLimits });
+    if (redis !== undefined)
+      late.cache = new ResourceCache({ redis: redis.connections.commands, keys, reader, logger });
+    const onLineageLost = () => void late.cache?.purge();
+    late.watch = await WatchService.start({
+      onLineageLost,
+      identity,
+      durable,
+      reader,
+      redis,
+      metrics,
+      logger,
+      bookmarkMs,
+      ringLimits,
+    });
     if (connections !== undefined) {
       const { logCount } = identity;
-      late.publisher = new Publisher({ redis: connections.commands, keys, logCount, durable, metrics, logger, streamMaxLength });
+      late.publisher = new Publisher({
+        redis: connections.commands,
+        keys,
+        logCount,
+        durable,
+        metrics,
+        logger,
+        streamMaxLength,
+      });
     }
-    return new Replica({ store, watch: late.watch, publisher: late.publisher, connections, metrics });
+    return new Replica({ ...late, store, watch: late.watch, connections, metrics });
   }
 
-  create(name: string, fields: { shardId?: string; labels?: Record<string, string>; spec?: unknown } = {}): Promise<unknown> {
+  create(
+    name: string,
+    fields: { shardId?: string; labels?: Record<string, string>; spec?: unknown } = {},
+  ): Promise<unknown> {
     return this.store.sink.submit({ type: "create", input: inputOf(name, fields) });
   }
 
-  update(name: string, fields: { shardId?: string; labels?: Record<string, string>; spec?: unknown } = {}): Promise<unknown> {
+  update(
+    name: string,
+    fields: { shardId?: string; labels?: Record<string, string>; spec?: unknown } = {},
+  ): Promise<unknown> {
     return this.store.sink.submit({ type: "update", input: inputOf(name, fields), expected: {} });
   }
 
@@ -176,4 +208,3 @@ function inputOf(
     specJson: JSON.stringify(spec),
   };
 }
-

@@ -24,7 +24,10 @@ describe("ResumeTokens", () => {
   it("reads back what it wrote, for 1 to 64 logs", () => {
     expect(tokens.decode(tokens.encode(positions))).toEqual(positions);
     for (const logCount of [1, 7, 64]) {
-      const all = Array.from({ length: logCount }, (_, log) => ({ revision: BigInt(log + 1), fingerprint: newFingerprint() }));
+      const all = Array.from({ length: logCount }, (_, log) => ({
+        revision: BigInt(log + 1),
+        fingerprint: newFingerprint(),
+      }));
       const ofStore = new ResumeTokens({ storeId: STORE, logCount });
       expect(ofStore.decode(ofStore.encode(all))).toEqual(all);
     }
@@ -43,8 +46,18 @@ describe("ResumeTokens", () => {
 
   it("refuses what no server wrote", () => {
     const token = tokens.encode(positions);
-    const malformed = ["", "x", "not a token", token.slice(0, -3), `${token}AAAA`, `${token} `, `${token}=`, token.replace(/^./, "B")];
-    for (const text of [...malformed, "A".repeat(100_000), "💥".repeat(20)]) expect([text, refusal(text)]).toEqual([text, "MALFORMED_TOKEN"]);
+    const malformed = [
+      "",
+      "x",
+      "not a token",
+      token.slice(0, -3),
+      `${token}AAAA`,
+      `${token} `,
+      `${token}=`,
+      token.replace(/^./, "B"),
+    ];
+    for (const text of [...malformed, "A".repeat(100_000), "💥".repeat(20)])
+      expect([text, refusal(text)]).toEqual([text, "MALFORMED_TOKEN"]);
   });
 
   it("refuses impossible positions", () => {

@@ -44,7 +44,9 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
 
   /** Revision by revision what PostgreSQL holds, bodies included. */
   async function expectWhole(seen: readonly Seen[]): Promise<void> {
-    const { rows } = await admin.query<Row>("SELECT revision, fingerprint, type, name, spec::text FROM events ORDER BY revision");
+    const { rows } = await admin.query<Row>(
+      "SELECT revision, fingerprint, type, name, spec::text FROM events ORDER BY revision",
+    );
     const wrong = rows.findIndex((row, i) => {
       const each = seen[i];
       const got = each && [String(each.revision), String(each.fingerprint), each.type, each.name, each.spec];
@@ -56,11 +58,14 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
 
   const headOf = async () => Number((await admin.query("SELECT max(revision) AS head FROM events")).rows[0].head);
 
-  it("delivers over 20,000 changes of two replicas once, in order and unaltered, through flushes, kills and old dumps (I2, I3)", async () => {
+  it("delivers over 20,000 changes of three replicas once, in order and unaltered, through flushes, kills and old dumps (I2, I3)", async () => {
     const TARGET = 20_000;
     // Small rings and streams, so that readers fall out of them into Redis and PostgreSQL.
     const small = { ringLimits: { maxEvents: 300, maxBytes: 10_000_000 }, streamMaxLength: 1_000 };
     const [one, two] = [await start(small), await start(small)];
+    // Commits and never publishes, as a replica that is killed right after each commit.
+    const mute = await Replica.start({ databaseUrl: database.url });
+    replicas.push(mute);
     const readers: Watcher[] = await Promise.all([one, one, two, two].map((replica) => replica.open()));
     let isWriting = true;
     let written = 0;
@@ -75,7 +80,7 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
         written += own.length;
       }
     };
-    const writers = [writer(one, 0), writer(one, 1), writer(two, 2), writer(two, 3)];
+    const writers = [writer(one, 0), writer(one, 1), writer(two, 2), writer(mute, 3)];
 
     /** Reads with its own connection from whatever place it left, again and again. */
     const collected: Seen[] = [];
@@ -127,7 +132,10 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
     await Promise.all([...writers, reconnecting]);
     const head = await headOf();
     expect(head).toBeGreaterThanOrEqual(TARGET);
-    await until(() => readers.every(({ seen }) => seen.length >= head), { timeoutMs: 20_000, what: "readers reach the head" });
+    await until(() => readers.every(({ seen }) => seen.length >= head), {
+      timeoutMs: 20_000,
+      what: "readers reach the head",
+    });
     for (const reader of readers) {
       expect(reader.error).toBeUndefined();
       await expectWhole(reader.seen);
@@ -138,11 +146,12 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
     const from = Number(pieces()[0]);
     expect(pieces()).toEqual(Array.from({ length: head - from + 1 }, (_, i) => BigInt(from + i)));
     // Every way was used, or the test proves less than it says.
-    for (const replica of [one, two]) {
-      for (const source of ["ring", "redis", "postgres"]) expect(await replica.count("watchEvents", source)).toBeGreaterThan(0);
-      for (const outcome of ["appended", "filled", "restarted", "failed"]) {
-        expect(await replica.count("publisherAppends", outcome)).toBeGreaterThan(0);
-      }
+    const used = async (metric: "watchEvents" | "publisherAppends", label: string) =>
+      [label, (await one.count(metric, label)) + (await two.count(metric, label)) > 0] as const;
+    for (const source of ["ring", "redis", "postgres"])
+      expect(await used("watchEvents", source)).toEqual([source, true]);
+    for (const outcome of ["appended", "filled", "restarted", "failed"]) {
+      expect(await used("publisherAppends", outcome)).toEqual([outcome, true]);
     }
   }, 120_000);
 
@@ -167,18 +176,16 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
     const replica = await start();
     await replica.create("a");
     await redis.client().call("CLIENT", "PAUSE", "3000", "ALL");
-    const times: number[] = [];
-    for (let i = 0; i < 10; i++) {
-      const startedAt = performance.now();
-      await replica.update("a", { spec: { i } });
-      times.push(performance.now() - startedAt);
-    }
-    expect(Math.max(...times)).toBeLessThan(600);
-    expect(times.filter((ms) => ms > 200)).toHaveLength(1);
+    const startedAt = performance.now();
+    for (let i = 0; i < 10; i++) await replica.update("a", { spec: { i } });
+    expect(performance.now() - startedAt).toBeLessThan(2_500);
+    expect((await replica.metrics.publisherWaitTimeouts.get()).values[0]?.value).toBe(1);
     // Redis answers again: the stream catches up by itself.
     const head = await headOf();
     const control = redis.client();
-    await until(async () => (await control.xrevrange(replica.keys.events(0), "+", "-", "COUNT", 1))[0]?.[0] === `${head}-0`);
+    await until(
+      async () => (await control.xrevrange(replica.keys.events(0), "+", "-", "COUNT", 1))[0]?.[0] === `${head}-0`,
+    );
   });
 
   it("drops the stream of a lost future: nothing of it is shown after a restore of PostgreSQL (I4)", async () => {
@@ -193,7 +200,12 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
     await admin.query("DELETE FROM events WHERE revision > 1");
     await admin.query("DELETE FROM resources WHERE name LIKE 'lost%'");
 
-    const after = await Promise.all([here.open({ resumeToken: early.token }), there.open({ resumeToken: early.token }), here.open(), there.open()]);
+    const after = await Promise.all([
+      here.open({ resumeToken: early.token }),
+      there.open({ resumeToken: early.token }),
+      here.open(),
+      there.open(),
+    ]);
     const fresh = await start();
     after.push(await fresh.open({ resumeToken: early.token }), await fresh.open({ sendInitialState: true }));
     await there.create("new1");
@@ -228,7 +240,9 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
   it("works with several logs", async () => {
     const [here, there] = [await start({ logCount: 4 }), await start({ logCount: 4 })];
     const watcher = await here.open();
-    await Promise.all(Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? here : there).create(`r${i}`, { shardId: `s${i % 9}` })));
+    await Promise.all(
+      Array.from({ length: 400 }, (_, i) => (i % 2 === 0 ? here : there).create(`r${i}`, { shardId: `s${i % 9}` })),
+    );
     await until(() => watcher.seen.length === 400);
     for (const log of [0, 1, 2, 3]) {
       const ofLog = watcher.seen.filter((each) => each.log === log).map(({ revision }) => revision);

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import pg from "pg";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hasReason } from "../../../src/resource/errors.js";
 import { createDatabase, startPostgres } from "../../support/postgres.js";
 import { until } from "../../support/until.js";
@@ -139,7 +139,13 @@ describe("a watch", () => {
       await writer;
       await replica.create("end");
 
-      const { resources } = await replica.store.reader.list({ filter: {}, pendingOnly: false, afterId: 0n, offset: 0, limit: 10_000 });
+      const { resources } = await replica.store.reader.list({
+        filter: {},
+        pendingOnly: false,
+        afterId: 0n,
+        offset: 0,
+        limit: 10_000,
+      });
       const expected = new Map(resources.map(({ key, shardId, revision }) => [`${key.name}@${shardId}`, revision]));
       for (const watcher of watchers) {
         await until(() => sameState(stateOf(watcher.seen), expected), { what: `${logCount} logs: same state` });
@@ -215,12 +221,18 @@ describe("a watch", () => {
     await until(() => early.token);
     early.close();
     const abort = new AbortController();
-    const slow = (await replica.watch.open({ filter: {}, sendInitialState: false, resumeToken: early.token }, abort.signal))[Symbol.asyncIterator]();
+    const slow = (
+      await replica.watch.open({ filter: {}, sendInitialState: false, resumeToken: early.token }, abort.signal)
+    )[Symbol.asyncIterator]();
     await slow.next();
     for (const name of ["a", "b", "c", "d", "e"]) await replica.create(name);
-    await sql("UPDATE log_floors SET (revision, fingerprint) = (SELECT revision, fingerprint FROM events WHERE revision = 2)");
+    await sql(
+      "UPDATE log_floors SET (revision, fingerprint) = (SELECT revision, fingerprint FROM events WHERE revision = 2)",
+    );
     await sql("DELETE FROM events WHERE revision <= 2");
-    await expect(replica.open({ resumeToken: early.token })).rejects.toSatisfy((error) => hasReason(error, "COMPACTED"));
+    await expect(replica.open({ resumeToken: early.token })).rejects.toSatisfy((error) =>
+      hasReason(error, "COMPACTED"),
+    );
     await expect(slow.next()).rejects.toSatisfy((error) => hasReason(error, "COMPACTED"));
     abort.abort();
   });
@@ -275,7 +287,10 @@ describe("a watch", () => {
   it("releases everything when its client is gone, even if it never pulls again", async () => {
     const replica = await start();
     const abort = new AbortController();
-    const batches = await replica.watch.open({ filter: {}, sendInitialState: false, resumeToken: undefined }, abort.signal);
+    const batches = await replica.watch.open(
+      { filter: {}, sendInitialState: false, resumeToken: undefined },
+      abort.signal,
+    );
     await batches[Symbol.asyncIterator]().next();
     expect((await replica.metrics.watchers.get()).values[0]?.value).toBe(1);
     abort.abort();
@@ -286,7 +301,10 @@ describe("a watch", () => {
     const replica = await start();
     const abort = new AbortController();
     const open = async () => {
-      const batches = await replica.watch.open({ filter: {}, sendInitialState: false, resumeToken: undefined }, abort.signal);
+      const batches = await replica.watch.open(
+        { filter: {}, sendInitialState: false, resumeToken: undefined },
+        abort.signal,
+      );
       const iterator = batches[Symbol.asyncIterator]();
       await iterator.next();
       return iterator;

@@ -16,7 +16,7 @@ import {
 } from "./open-work.js";
 
 const KEYS = Array.from({ length: 12 }, (_, i) => `r${i}`);
-const CHANGES = 600;
+const CHANGES = 300;
 
 let work: Work;
 beforeAll(async () => {
@@ -53,10 +53,13 @@ function randomResult(): PassResult {
 
 async function runWorker(at: Replica, instanceId: string, audit: Audit, signal: AbortSignal): Promise<void> {
   const { sessionId } = await at.queue.register(
-    registration({ instanceId, concurrency: 4, finalizer: "widgets/hold" }),
+    registration({ instanceId, concurrency: 4, finalizer: "widgets/hold", leaseDurationMs: 600_000 }),
   );
   while (!signal.aborted) {
-    const items = await at.queue.lease(sessionId, 3, 1_000, signal).catch(() => []);
+    const items = await at.queue.lease(sessionId, 3, 1_000, signal).catch((error: unknown) => {
+      if (signal.aborted) return [];
+      throw error;
+    });
     for (const item of items) audit.take(instanceId, item);
     await Promise.all(
       items.map(async (item) => {
@@ -82,16 +85,19 @@ test("I7: four workers at two replicas never hold a key twice, miss no change an
   const client = new AbortController();
   const workers = [work, replica, work, replica].map((at, i) => runWorker(at, `w${i}`, audit, client.signal));
 
-  for (let i = 0; i < CHANGES; i++) {
-    const name = KEYS[Math.floor(Math.random() * KEYS.length)] ?? "";
-    const at = i % 2 === 0 ? work : replica;
-    // A deletion may find nothing to delete, a write a resource on its way out: both are part of the game.
-    if (Math.random() < 0.15) await remove(at, name).catch(() => {});
-    else await write(at, name, { spec: String(i) });
+  try {
+    for (let i = 0; i < CHANGES; i++) {
+      const name = KEYS[Math.floor(Math.random() * KEYS.length)] ?? "";
+      const at = i % 2 === 0 ? work : replica;
+      // A deletion may find nothing to delete, a write a resource on its way out: both are part of the game.
+      if (Math.random() < 0.15) await remove(at, name).catch(() => {});
+      else await write(at, name, { spec: String(i) });
+    }
+    await until(async () => (await work.queue.listWork({}, undefined, 100)).length === 0, { timeoutMs: 30_000 });
+  } finally {
+    client.abort();
+    await Promise.all(workers);
   }
-  await until(async () => (await work.queue.listWork({}, undefined, 100)).length === 0, { timeoutMs: 30_000 });
-  client.abort();
-  await Promise.all(workers);
 
   expect(audit.violations).toEqual([]);
   expect(audit.passes).toBeGreaterThan(KEYS.length);
@@ -104,7 +110,7 @@ test("I7: four workers at two replicas never hold a key twice, miss no change an
 });
 
 test("I7: whatever happens to a resource during a lease, exactly one pass follows", { timeout: 60_000 }, async () => {
-  const { sessionId } = await work.queue.register(registration({ instanceId: "alone" }));
+  const { sessionId } = await work.queue.register(registration({ instanceId: "alone", leaseDurationMs: 600_000 }));
   const lease = () => work.queue.lease(sessionId, 1, 5_000, new AbortController().signal);
   // Between a racing deletion and its re-creation there is nothing to change; the re-creation is a change then.
   const unlessGone = (error: unknown) => {

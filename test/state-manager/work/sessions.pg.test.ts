@@ -169,9 +169,11 @@ describe("attach", () => {
     await write(work, "a");
     const stream = await attach(sessionId);
     const item = first(await leaseNow(work, sessionId));
+    const detached = async () => (await work.statements()).get("detach-session") ?? 0;
+    const before = await detached();
     await stream.close();
     const again = await attach(sessionId, replica);
-    await until(async () => (await work.statements()).get("detach-session") ?? 0, { what: "the grace has passed" });
+    await until(async () => (await detached()) > before, { what: "the grace has passed" });
     expect(await report(work, sessionId, item)).toBe("ACCEPTED");
     await again.close();
   });

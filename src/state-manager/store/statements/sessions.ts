@@ -47,7 +47,10 @@ export const DELETE_INSTANCE: Statement = {
   text: "DELETE FROM sessions WHERE reconciler = $1 AND instance_id = $2 RETURNING session_id",
 };
 
-/** Name, instance, language, shards, concurrency, lease duration, back-off base and max, resync, deadline, finalizer. */
+/**
+ * Name, instance, language, shards, concurrency, lease duration, back-off base and max, resync, deadline, finalizer. No row
+ * when the same instance registered at the same time: this waited for that one.
+ */
 export const INSERT_SESSION: Statement = {
   name: "insert-session",
   text: `
@@ -55,6 +58,7 @@ export const INSERT_SESSION: Statement = {
       backoff_base_ms, backoff_max_ms, resync_period_ms, pass_deadline_ms, finalizer, registered_at, expires_at)
     VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp(),
       clock_timestamp() + $6::integer * interval '1 millisecond')
+    ON CONFLICT ON CONSTRAINT sessions_instance DO NOTHING
     RETURNING session_id, epoch`,
 };
 

@@ -14,7 +14,8 @@ export async function freePort(): Promise<number> {
   throw new Error("found no free port between 10000 and 32000 on 127.0.0.1");
 }
 
-function canListen(port: number): Promise<boolean> {
+/** Whether `port` is free on the loopback address now. */
+export function canListen(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));

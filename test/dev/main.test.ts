@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { freePort } from "../../src/shared/free-port.js";
+import { identifyProcess } from "../../src/shared/process-identity.js";
+import { runDirectory } from "../support/run-directory.js";
+import { until } from "../support/until.js";
+
+interface Started {
+  readonly process: ChildProcess;
+  readonly text: () => string;
+  readonly exit: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+}
+
+let dataDir: string;
+let serverPort: number;
+const started: Started[] = [];
+
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(runDirectory(), "dev-"));
+  serverPort = await freePort();
+});
+afterEach(async () => {
+  for (const { process, exit } of started.splice(0)) {
+    process.kill("SIGTERM");
+    await exit;
+  }
+});
+
+// Every test starts the whole product, from an empty directory, on a machine that is busy with other tests.
+describe("npm start", { timeout: 60_000 }, () => {
+  it("runs everything from an empty directory, says so in under 20 lines, and leaves nothing running", async () => {
+    const program = start();
+    const url = await sampleUrl(program);
+    expect(program.text().trim().split("\n").length).toBeLessThan(20);
+    expect(await (await fetch(url)).text()).toContain("Declared, and therefore here");
+    const pids = runningPids();
+    expect(pids.length).toBe(2);
+
+    const before = performance.now();
+    program.process.kill("SIGINT");
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+    expect(performance.now() - before).toBeLessThan(10_000);
+    expect(pids.map(identifyProcess)).toEqual([undefined, undefined]);
+  });
+
+  it("goes on after kill -9: the same data, the same website, no process twice", async () => {
+    const killed = start();
+    const url = await sampleUrl(killed);
+    const pids = runningPids();
+    killed.process.kill("SIGKILL");
+    await killed.exit;
+    started.pop();
+
+    const program = start();
+    expect(await sampleUrl(program)).toBe(url);
+    expect(await (await fetch(url)).text()).toContain("Declared, and therefore here");
+    expect(runningPids().length).toBe(2);
+    const strays = pids.filter((pid) => identifyProcess(pid) !== undefined && !runningPids().includes(pid));
+    expect(strays).toEqual([]);
+  });
+
+  it("exits at once at a second Ctrl-C, but not at the echo that npm adds to the first", async () => {
+    const program = start();
+    await sampleUrl(program);
+    program.process.kill("SIGINT");
+    program.process.kill("SIGINT");
+    expect((await program.exit).code).toBe(0);
+  });
+
+  it("names SERVER_PORT in one line when the port is taken", async () => {
+    const stranger = createServer().listen(serverPort, "127.0.0.1");
+    onTestFinished(() => void stranger.close());
+    await once(stranger, "listening");
+    const unlucky = start();
+    expect((await unlucky.exit).code).toBe(1);
+    expect(unlucky.text()).toMatch(new RegExp(`^SERVER_PORT ${serverPort} .*\n$`));
+  });
+
+  it("names the directory and the process when another run has it", async () => {
+    const first = start();
+    await sampleUrl(first);
+    serverPort = await freePort();
+    const second = start();
+    expect((await second.exit).code).toBe(1);
+    expect(second.text()).toContain(`is in use by the running process ${first.process.pid}`);
+    expect(second.text()).toContain("RECONCILE_DATA_DIR");
+  });
+});
+
+function start(): Started {
+  const child = spawn(process.execPath, [resolve("dist/src/dev/main.js")], {
+    env: { PATH: process.env.PATH, RECONCILE_DATA_DIR: dataDir, SERVER_PORT: String(serverPort) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let text = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (data) => (text += data));
+  const exit = once(child, "close").then(([code, signal]) => ({ code, signal }));
+  const program = { process: child, text: () => text, exit };
+  started.push(program);
+  return program;
+}
+
+function sampleUrl(program: Started): Promise<string> {
+  const url = () => /sample .*: (http:\S+)\n/.exec(program.text())?.[1];
+  return until(url, { timeoutMs: 40_000, what: "the sample website is ready" }).catch((cause) => {
+    throw new Error(`${program.text()}\n${readFileSync(join(dataDir, "reconcile.log"), "utf8")}`, { cause });
+  });
+}
+
+/** PostgreSQL and the example processes. */
+function runningPids(): number[] {
+  const postgres = Number(readFileSync(join(dataDir, "postgres/cluster/postmaster.pid"), "utf8").split("\n")[0]);
+  const directory = join(dataDir, "processes");
+  const files = existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith(".json")) : [];
+  const pids = files.map((name) => JSON.parse(readFileSync(join(directory, name), "utf8")).pid);
+  return [postgres, ...pids].filter((pid) => identifyProcess(pid) !== undefined);
+}

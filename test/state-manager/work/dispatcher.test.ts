@@ -1,0 +1,173 @@
+import { describe, expect, test } from "vitest";
+import type { KindRef } from "../../../src/resource/key.js";
+import { Dispatcher } from "../../../src/state-manager/work/dispatcher.js";
+import type { LeaseQuery, Look, MarkedItem } from "../../../src/state-manager/work/lease-query.js";
+import { Waiter } from "../../../src/state-manager/work/waiter.js";
+import { until } from "../../support/until.js";
+import { KIND, keyOf, registration } from "./open-work.js";
+
+const NOTHING: Look = { type: "nothing", nextInMs: undefined };
+
+function marked(name: string): MarkedItem {
+  return {
+    key: keyOf(name),
+    resourceId: 1n,
+    leaseToken: name,
+    failures: 0,
+    deadline: new Date(0),
+    reason: "CREATED",
+    message: "",
+    waitedMs: 0,
+  };
+}
+
+/** A lease query whose answers the test gives; the database's own behaviour is tested in lease-query.pg.test.ts. */
+class ScriptedQuery {
+  readonly looks: { sessionId: string; kind: string; answer: (look: Look) => void; fail: (error: Error) => void }[] =
+    [];
+  concurrent = 0;
+  maxConcurrent = 0;
+
+  look(sessionId: string, kind: KindRef): Promise<Look> {
+    this.maxConcurrent = Math.max(this.maxConcurrent, ++this.concurrent);
+    return new Promise<Look>((answer, fail) => {
+      this.looks.push({ sessionId, kind: kind.kind, answer, fail });
+    }).finally(() => this.concurrent--);
+  }
+
+  /** Answers the `n`-th look (from 0), once it is made. */
+  async answer(n: number, look: Look): Promise<void> {
+    (await until(() => this.looks[n])).answer(look);
+    await settled();
+  }
+}
+
+/** Lets everything run that waits for nothing but promises. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+function setUp(kinds: readonly KindRef[] = [KIND]) {
+  const query = new ScriptedQuery();
+  const unclaimed: string[] = [];
+  const dispatchers = kinds.map(
+    // The class has private members; the dispatcher calls `look` only.
+    (kind) =>
+      new Dispatcher(kind, query as unknown as LeaseQuery, (_, items) => {
+        unclaimed.push(...items.map((item) => item.leaseToken));
+      }),
+  );
+  const enter = (sessionId: string, shardIds: readonly string[] = []) => {
+    const waiter = new Waiter({ ...registration({ kinds, shardIds }), sessionId }, 10);
+    for (const dispatcher of dispatchers) {
+      dispatcher.add(waiter);
+      void waiter.result.then(
+        () => dispatcher.remove(waiter),
+        () => dispatcher.remove(waiter),
+      );
+    }
+    return waiter;
+  };
+  return { query, unclaimed, enter, ring: (inMs = 0) => dispatchers[0]?.ring(inMs) };
+}
+
+describe("Dispatcher", () => {
+  test("serves waiters in order of arrival, with one query at a time", async () => {
+    const { query, enter } = setUp();
+    const [a, b] = [enter("a"), enter("b")];
+    await query.answer(0, { type: "leased", items: [marked("x")] });
+    expect(await a.result).toHaveLength(1);
+    await query.answer(1, { type: "leased", items: [marked("y")] });
+    expect(await b.result).toHaveLength(1);
+    expect(query.looks.map((look) => look.sessionId)).toEqual(["a", "b"]);
+    expect(query.maxConcurrent).toBe(1);
+  });
+
+  test("asks once for all waiters of one shard filter when nothing is due", async () => {
+    const { query, enter } = setUp();
+    for (const name of ["a", "b", "c"]) enter(name);
+    enter("d", ["blue"]);
+    await query.answer(0, NOTHING);
+    // The first look was under way when the others came: one more round for them.
+    await query.answer(1, NOTHING);
+    await query.answer(2, NOTHING);
+    await settled();
+    expect(query.looks.map((look) => look.sessionId)).toEqual(["a", "a", "d"]);
+  });
+
+  test("a ring during a look causes one more look", async () => {
+    const { query, enter, ring } = setUp();
+    enter("a");
+    ring();
+    ring();
+    await query.answer(0, NOTHING);
+    await query.answer(1, NOTHING);
+    await settled();
+    expect(query.looks).toHaveLength(2);
+  });
+
+  test("looks again when the next item is due", async () => {
+    const { query, enter } = setUp();
+    const waiter = enter("a");
+    await query.answer(0, { type: "nothing", nextInMs: 20 });
+    expect(query.looks).toHaveLength(1);
+    await query.answer(1, { type: "leased", items: [marked("x")] });
+    expect(await waiter.result).toHaveLength(1);
+  });
+
+  test("gives back what arrives for a waiter that is gone", async () => {
+    const { query, unclaimed, enter } = setUp();
+    const waiter = enter("a");
+    const gone = expect(waiter.result).rejects.toThrow("client is gone");
+    waiter.fail(new Error("client is gone"));
+    await gone;
+    await query.answer(0, { type: "leased", items: [marked("x"), marked("y")] });
+    expect(unclaimed).toEqual(["x", "y"]);
+  });
+
+  test("a failed query ends the call it was made for, and the others are served", async () => {
+    const { query, enter } = setUp();
+    const [a, b] = [enter("a"), enter("b")];
+    const failed = expect(a.result).rejects.toThrow("no database");
+    (await until(() => query.looks[0])).fail(new Error("no database"));
+    await failed;
+    await query.answer(1, { type: "leased", items: [marked("x")] });
+    expect(await b.result).toHaveLength(1);
+  });
+
+  test("of a waiter's kinds one serves it at a time, and the other looks afterwards", async () => {
+    const gadget = { resourceGroup: "apps", kind: "Gadget" };
+    const { query, enter } = setUp([KIND, gadget]);
+    const waiter = enter("a");
+    await settled();
+    expect(query.looks.map((look) => look.kind)).toEqual(["Widget"]);
+    await query.answer(0, NOTHING);
+    await query.answer(1, { type: "leased", items: [marked("x")] });
+    expect(await waiter.result).toHaveLength(1);
+    expect(query.looks.map((look) => look.kind)).toEqual(["Widget", "Gadget"]);
+    expect(query.maxConcurrent).toBe(1);
+  });
+
+  test("time is up only after every kind was looked at, and after the look under way", async () => {
+    const gadget = { resourceGroup: "apps", kind: "Gadget" };
+    const { query, enter } = setUp([KIND, gadget]);
+    const waiter = enter("a");
+    let ended = false;
+    void waiter.result.then(() => {
+      ended = true;
+    });
+    waiter.expire();
+    await query.answer(0, NOTHING);
+    expect(ended).toBe(false);
+    await query.answer(1, NOTHING);
+    expect(await waiter.result).toEqual([]);
+  });
+
+  test("a full session is told apart, so that a report can wake it", async () => {
+    const { query, enter, ring } = setUp();
+    const waiter = enter("a");
+    await query.answer(0, { type: "full" });
+    expect(waiter.isFull).toBe(true);
+    ring();
+    await query.answer(1, NOTHING);
+    expect(waiter.isFull).toBe(false);
+  });
+});

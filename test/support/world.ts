@@ -1,0 +1,113 @@
+/** What a scenario takes place on: a database, Redis, replicas. Everything ends with the test. */
+import { onTestFinished } from "vitest";
+import { History, querySql } from "./history.js";
+import { Load, type LoadOptions } from "./load.js";
+import { Observer, type ObserverOptions } from "./observer.js";
+import { createDatabase, type PostgresCluster, startPostgres } from "./postgres.js";
+import { type ServerProcess, startServerProcess } from "./processes.js";
+import { type RedisServer, startRedis } from "./redis.js";
+
+/** What there is to be. */
+export interface WorldOptions {
+  /** Server processes; 2 by default. */
+  readonly replicas?: number;
+  /** A Redis of the scenario's own; none by default. */
+  readonly redis?: boolean;
+  /** A PostgreSQL of the scenario's own, to be stopped; a database in the run's shared one by default. */
+  readonly ownPostgres?: boolean | Readonly<Record<string, string>>;
+  readonly logCount?: number;
+}
+
+/** A running system, and short ways to use it. */
+export class World {
+  readonly databaseUrl: string;
+  readonly replicas: ServerProcess[] = [];
+  readonly #options: WorldOptions;
+  readonly #redis: RedisServer | undefined;
+  readonly #postgres: PostgresCluster | undefined;
+
+  private constructor(options: WorldOptions, databaseUrl: string, postgres?: PostgresCluster, redis?: RedisServer) {
+    this.#options = options;
+    this.databaseUrl = databaseUrl;
+    this.#postgres = postgres;
+    this.#redis = redis;
+  }
+
+  /** Starts everything; ended in reverse when the test finishes. */
+  static async open(options: WorldOptions = {}): Promise<World> {
+    const redis = options.redis ? await startRedis() : undefined;
+    if (redis !== undefined) onTestFinished(() => redis.stop());
+    const { url, postgres } = await World.#openDatabase(options.ownPostgres ?? false);
+    const world = new World(options, url, postgres, redis);
+    await Promise.all(Array.from({ length: options.replicas ?? 2 }, () => world.addReplica()));
+    return world;
+  }
+
+  static async #openDatabase(own: NonNullable<WorldOptions["ownPostgres"]>) {
+    if (own === false) {
+      const { url, drop } = await createDatabase();
+      onTestFinished(drop);
+      return { url, postgres: undefined };
+    }
+    const postgres = await startPostgres(own === true ? {} : own);
+    onTestFinished(() => postgres.remove());
+    return { url: postgres.url, postgres };
+  }
+
+  get urls(): readonly string[] {
+    return this.replicas.map(({ url }) => url);
+  }
+
+  get redis(): RedisServer {
+    if (this.#redis === undefined) throw new Error("this world has no Redis");
+    return this.#redis;
+  }
+
+  get postgres(): PostgresCluster {
+    if (this.#postgres === undefined) throw new Error("this world has no PostgreSQL of its own");
+    return this.#postgres;
+  }
+
+  replica(index: number): ServerProcess {
+    const replica = this.replicas[index];
+    if (replica === undefined) throw new Error(`there is no replica ${index}`);
+    return replica;
+  }
+
+  async addReplica(): Promise<ServerProcess> {
+    const { logCount } = this.#options;
+    const env = logCount === undefined ? undefined : { LOG_COUNT: String(logCount) };
+    const replica = await startServerProcess({ databaseUrl: this.databaseUrl, redisUrl: this.#redis?.url, env });
+    onTestFinished(() => replica.program.kill());
+    this.replicas.push(replica);
+    return replica;
+  }
+
+  /** A watcher of these replicas (all by default). */
+  observe(options: Partial<ObserverOptions> & Pick<ObserverOptions, "protocol">): Observer {
+    const observer = new Observer({ urls: this.urls, logCount: this.#options.logCount ?? 1, ...options });
+    onTestFinished(() => observer.stop());
+    return observer;
+  }
+
+  /** Writers through these replicas (all by default). */
+  load(options: Partial<LoadOptions> = {}): Load {
+    const load = new Load({ urls: this.urls, logCount: this.#options.logCount ?? 1, ...options });
+    onTestFinished(() => load.stop());
+    return load;
+  }
+
+  history(): Promise<History> {
+    return History.read(this.databaseUrl);
+  }
+
+  async sql<R extends Record<string, unknown>>(text: string): Promise<R[]> {
+    return querySql<R>(this.databaseUrl, text);
+  }
+
+  /** A metric summed over all replicas. */
+  async metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const values = await Promise.all(this.replicas.map((replica) => replica.metric(name, labels)));
+    return values.reduce((sum, value) => sum + value, 0);
+  }
+}
