@@ -115,6 +115,9 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
     const published = publisher?.publish(changes);
     watch.offer(changes);
     work.onCommitted(due);
+    for (const { resourceGroup, kind, items } of due) {
+      metrics.workqueueAdds.inc({ resource_group: resourceGroup, kind }, items);
+    }
     await published;
   };
   work.start();

@@ -28,6 +28,9 @@ export const TIERS = ["web", "api"];
 /** No outage of a scenario lasts longer. */
 const SETTLE_TIMEOUT_MS = 30_000;
 
+/** Every write has a number of its own, also among several loads. */
+let lastWrite = 0;
+
 /** Mixed writes (create, update, status, relabel, move, delete) from many lanes until `stop`. */
 export class Load {
   readonly acknowledged: Acknowledged[] = [];
@@ -41,7 +44,6 @@ export class Load {
   readonly #connections: readonly Connection[];
   readonly #stop = new AbortController();
   readonly #finished: Promise<unknown>;
-  #number = 0;
 
   constructor(options: LoadOptions) {
     this.#options = options;
@@ -92,7 +94,7 @@ export class Load {
 
   /** One write; returns the replica to use next. */
   async #write(resource: OwnResource, lane: number, replica: number): Promise<number> {
-    const number = ++this.#number;
+    const number = ++lastWrite;
     const startedAt = performance.now();
     try {
       this.acknowledged.push(await resource.write(this.#api(replica), number));

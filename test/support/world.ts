@@ -1,5 +1,7 @@
 /** What a scenario takes place on: a database, Redis, replicas. Everything ends with the test. */
+import type { Redis } from "ioredis";
 import { onTestFinished } from "vitest";
+import { StreamKeys } from "../../src/state-manager/log/stream-keys.js";
 import { History, querySql } from "./history.js";
 import { Load, type LoadOptions } from "./load.js";
 import { Observer, type ObserverOptions } from "./observer.js";
@@ -11,8 +13,8 @@ import { type RedisServer, startRedis } from "./redis.js";
 export interface WorldOptions {
   /** Server processes; 2 by default. */
   readonly replicas?: number;
-  /** A Redis of the scenario's own; none by default. */
-  readonly redis?: boolean;
+  /** A Redis of the scenario's own; `down`: not started when the replicas are. None by default. */
+  readonly redis?: boolean | "down";
   /** A PostgreSQL of the scenario's own, to be stopped; a database in the run's shared one by default. */
   readonly ownPostgres?: boolean | Readonly<Record<string, string>>;
   readonly logCount?: number;
@@ -25,6 +27,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #redis: RedisServer | undefined;
   readonly #postgres: PostgresCluster | undefined;
+  #client: Redis | undefined;
 
   private constructor(options: WorldOptions, databaseUrl: string, postgres?: PostgresCluster, redis?: RedisServer) {
     this.#options = options;
@@ -37,6 +40,7 @@ export class World {
   static async open(options: WorldOptions = {}): Promise<World> {
     const redis = options.redis ? await startRedis() : undefined;
     if (redis !== undefined) onTestFinished(() => redis.stop());
+    if (options.redis === "down") await redis?.kill();
     const { url, postgres } = await World.#openDatabase(options.ownPostgres ?? false);
     const world = new World(options, url, postgres, redis);
     await Promise.all(Array.from({ length: options.replicas ?? 2 }, () => world.addReplica()));
@@ -95,6 +99,14 @@ export class World {
     const load = new Load({ urls: this.urls, logCount: this.#options.logCount ?? 1, ...options });
     onTestFinished(() => load.stop());
     return load;
+  }
+
+  /** The revision of the last entry of log 0's stream; undefined while there is none. */
+  async streamEnd(): Promise<number | undefined> {
+    const [store] = await this.sql<{ store_id: string }>("SELECT store_id FROM store");
+    this.#client ??= this.redis.client();
+    const [entry] = await this.#client.xrevrange(new StreamKeys(store?.store_id ?? "").events(0), "+", "-", "COUNT", 1);
+    return entry && Number(entry[0].split("-")[0]);
   }
 
   history(): Promise<History> {

@@ -87,7 +87,7 @@ const ALLOWED_HEADERS = [
   ...new Set(["Content-Type", "Authorization", "X-Requested-With", "Last-Event-ID", ...cors.allowedHeaders]),
 ].join(", ");
 
-const EXPOSED_HEADERS = ["Next-Page-Token", "Retry-After", "X-Request-Id", ...cors.exposedHeaders].join(", ");
+const EXPOSED_HEADERS = ["Next-Page-Token", "Retry-After", ...cors.exposedHeaders].join(", ");
 
 function crossSite(message: string): DomainError {
   return new DomainError("PERMISSION_DENIED", "CROSS_SITE", message);

@@ -1,11 +1,10 @@
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceService } from "../service/resource-service.js";
-import { retryAfter } from "./error-mapping.js";
 import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
 import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
 import { RestBody, readBody } from "./rest-body.js";
-import { errorJson, restMessage, restStatus } from "./rest-dialect.js";
+import { answerError, errorJson } from "./rest-dialect.js";
 import { decodeListQuery } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
 import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
@@ -80,12 +79,9 @@ export class RestApi {
         response.writeHead(status);
         response.end();
       }
-    } catch (thrown) {
+    } catch (error) {
       // The pipeline throws nothing else.
-      const error = thrown as CallError;
-      const advice = retryAfter(error);
-      if (advice !== undefined) response.setHeader("retry-after", advice);
-      answerJson(response, restStatus(error), errorJson(restMessage(error)));
+      answerError(response, error as CallError);
     }
   }
 

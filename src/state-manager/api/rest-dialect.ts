@@ -1,6 +1,7 @@
 import { ConnectError } from "@connectrpc/connect";
 import { DomainError, type ErrorReason } from "../../resource/errors.js";
-import { httpStatus, InternalError, toConnectError } from "./error-mapping.js";
+import { httpStatus, InternalError, retryAfter } from "./error-mapping.js";
+import { type AnyResponse, answerJson } from "./http-exchange.js";
 import type { CallError } from "./pipeline.js";
 
 /** The status and first words that clients of `/api/v1` rely on, where they differ from the general surface. */
@@ -24,16 +25,21 @@ const WORDINGS: Readonly<Partial<Record<ErrorReason, Wording>>> = {
   COMPACTED: { status: 410, prefix: "" },
 };
 
-/** The HTTP status of an error on `/api/v1`. */
-export function restStatus(error: CallError): number {
+/** Answers with an error, and with the advice when to try again. */
+export function answerError(response: AnyResponse, error: CallError): void {
+  const advice = retryAfter(error);
+  if (advice !== undefined) response.setHeader("retry-after", advice);
+  answerJson(response, restStatus(error), errorJson(restMessage(error)));
+}
+
+function restStatus(error: CallError): number {
   if (error instanceof ConnectError) return STATUS_CLIENT_GONE;
   return (error instanceof DomainError ? WORDINGS[error.reason]?.status : undefined) ?? httpStatus(error);
 }
 
-/** What `error` says on `/api/v1`. */
-export function restMessage(error: CallError): string {
+function restMessage(error: CallError): string {
   if (error instanceof InternalError) return error.message;
-  if (error instanceof ConnectError) return toConnectError(error).rawMessage;
+  if (error instanceof ConnectError) return error.rawMessage;
   return (WORDINGS[error.reason]?.prefix ?? "") + error.message;
 }
 

@@ -4,6 +4,7 @@ import type { ResourceService } from "../service/resource-service.js";
 import type { ResumeTokens } from "../watch/resume-token.js";
 import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
+import { docsPages } from "./docs-page.js";
 import { HealthCheck, type ReadinessCheck } from "./health.js";
 import { httpEdge, type Page } from "./http-edge.js";
 import { answer, answerJson } from "./http-exchange.js";
@@ -16,7 +17,7 @@ import { SseFrames } from "./sse-frames.js";
 import { SseWatch } from "./watch-sse.js";
 
 /** How the API is served. */
-export interface ApiConfig {
+interface ApiConfig {
   /** The address to bind. On a loopback address only loopback `Host` names are answered. */
   readonly host: string;
   /** 0 takes a free port. */
@@ -31,7 +32,7 @@ export interface ApiConfig {
 }
 
 /** What the API serves. */
-export interface ApiOptions {
+interface ApiOptions {
   readonly config: ApiConfig;
   readonly resources: ResourceService;
   readonly watch: WatchSource;
@@ -65,7 +66,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const edge = httpEdge({
     guard: new OriginGuard(config.host, config.corsAllowedOrigins),
     rest: new RestApi(resources, sse, pipeline, maxBodyBytes),
-    pages: operatorPages(health, metrics),
+    pages: new Map([...operatorPages(health, metrics), ...docsPages()]),
     rpc: rpcRoutes({ resources, watch, work, health, pipeline, maxBodyBytes }),
     onError: (error) => logger.error({ err: error }, "request could not be served"),
   });

@@ -26,6 +26,8 @@ export class SseFrames {
 
   /** The bytes of a batch that starts at the position of `previousToken`; empty when that is not known. */
   batch(batch: WatchBatch, previousToken: string): Buffer {
+    // Bytes without ids are for this watcher only: others may know where the batch starts.
+    if (previousToken === "") return this.#encode(batch, "");
     return getOrCreate(this.#batches, batch, () => this.#encode(batch, previousToken));
   }
 

@@ -1,8 +1,8 @@
 import { DomainError, type ErrorReason, hasReason } from "../../resource/errors.js";
 import type { WatchBatch, WatchRequest, WatchSource } from "../watch/watch.js";
-import { type AnyRequest, type AnyResponse, answerJson, headerOf, writeAndDrain } from "./http-exchange.js";
+import { type AnyRequest, type AnyResponse, headerOf, writeAndDrain } from "./http-exchange.js";
 import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
-import { errorJson, restMessage, restStatus } from "./rest-dialect.js";
+import { answerError } from "./rest-dialect.js";
 import { decodeWatchQuery } from "./rest-queries.js";
 import { type SseFrames, sseError } from "./sse-frames.js";
 
@@ -83,7 +83,7 @@ function fail(response: AnyResponse, error: CallError, isReconnect: boolean): vo
   const isLost = hasReason(error, ...LOST);
   if (!response.headersSent) {
     if (!isReconnect || !(isLost || hasReason(error, ...PASSING))) {
-      answerJson(response, restStatus(error), errorJson(restMessage(error)));
+      answerError(response, error);
       return;
     }
     startStream(response);

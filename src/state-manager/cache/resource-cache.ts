@@ -4,7 +4,7 @@ import type { Change } from "../../resource/change.js";
 import { keyId, type ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import { LuaScript } from "../log/lua-script.js";
-import type { StreamKeys } from "../log/stream-keys.js";
+import { cacheSlot, type StreamKeys } from "../log/stream-keys.js";
 import { isReady } from "../redis-connection.js";
 import type { CacheReader } from "../service/resource-service.js";
 import type { ResourceReader } from "../store/store.js";
@@ -47,7 +47,7 @@ export class ResourceCache implements CacheReader {
     if (entry?.state === "gone") return null;
     const resource = await this.#options.reader.get(key);
     // A large one is known to be large: writing it again would only renew its age.
-    if (resource !== undefined && entry === undefined) void this.#write(entryOf(resource));
+    if (resource !== undefined && entry === undefined) void this.#write([entryOf(resource)]);
     return resource ?? null;
   }
 
@@ -59,7 +59,14 @@ export class ResourceCache implements CacheReader {
       if (movedTo !== null) continue;
       newest.set(keyId(resource.key), type === "DELETED" ? { state: "gone", resource } : entryOf(resource));
     }
-    for (const entry of newest.values()) void this.#write(entry);
+    const bySlot = new Map<number, CacheEntry[]>();
+    for (const entry of newest.values()) {
+      const slot = cacheSlot(entry.resource.key);
+      const ofSlot = bySlot.get(slot);
+      if (ofSlot === undefined) bySlot.set(slot, [entry]);
+      else ofSlot.push(entry);
+    }
+    for (const entries of bySlot.values()) void this.#write(entries);
   }
 
   /**
@@ -99,36 +106,49 @@ export class ResourceCache implements CacheReader {
     }
   }
 
-  async #write(entry: CacheEntry): Promise<void> {
+  /** Writes entries of one slot, so in one script: a command for each would cost more than the writes themselves. */
+  async #write(entries: readonly CacheEntry[]): Promise<void> {
     const { redis, keys } = this.#options;
     if (!isReady(redis) || this.#pendingWrites >= MAX_PENDING_WRITES) return;
-    const { key, id, writeCount } = entry.resource;
-    this.#pendingWrites += 1;
+    this.#pendingWrites += entries.length;
     try {
-      const args = [TTL_MS, String(id), String(writeCount), entry.state, ...encodeFields(entry)];
-      await SCRIPT.run(redis, [keys.resource(key)], args);
+      const args: (string | number)[] = [TTL_MS];
+      for (const entry of entries) {
+        const { id, writeCount } = entry.resource;
+        args.push(String(id), String(writeCount), entry.state, ...encodeFields(entry));
+      }
+      await SCRIPT.run(
+        redis,
+        entries.map(({ resource }) => keys.resource(resource.key)),
+        args,
+      );
     } catch {
-      // Missed: the entry, if any, grows old until its TTL.
+      // Missed: the entries, if any, grow old until their TTL.
     } finally {
-      this.#pendingWrites -= 1;
+      this.#pendingWrites -= entries.length;
     }
   }
 }
 
 /**
- * Replaces an entry by a newer state. `gone` is newer than the last live state, whose write count it carries. Numbers are
+ * Replaces entries by newer states. `gone` is newer than the last live state, whose write count it carries. Numbers are
  * compared as Lua's, exact up to 2^53.
  */
 const SCRIPT = new LuaScript(`
-local key, ttl_ms, id, writes, state = KEYS[1], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-local known = redis.call('HMGET', key, 'id', 'writes', 'state')
-if known[1] then
+local function is_newer(known, id, writes)
+  if not known[1] then return true end
   local known_id, known_writes = tonumber(known[1]), tonumber(known[2])
-  if known_id > id then return 0 end
-  if known_id == id and known_writes > writes then return 0 end
-  if known_id == id and known_writes == writes and known[3] == 'gone' then return 0 end
+  if known_id ~= id then return known_id < id end
+  if known_writes ~= writes then return known_writes < writes end
+  return known[3] ~= 'gone'
 end
-redis.call('HSET', key, ${CACHE_FIELDS.map((name, index) => `'${name}', ARGV[${index + 2}]`).join(", ")})
-redis.call('PEXPIRE', key, ttl_ms)
-return 1
+
+for i, key in ipairs(KEYS) do
+  local at = 1 + (i - 1) * ${CACHE_FIELDS.length}
+  local known = redis.call('HMGET', key, 'id', 'writes', 'state')
+  if is_newer(known, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])) then
+    redis.call('HSET', key, ${CACHE_FIELDS.map((name, index) => `'${name}', ARGV[at + ${index + 1}]`).join(", ")})
+    redis.call('PEXPIRE', key, ARGV[1])
+  end
+end
 `);

@@ -33,7 +33,7 @@ export interface CommittedBatch {
   /** Per log contiguous, ascending. */
   readonly changes: readonly Change[];
   /** Work that became due, one entry per kind: the doorbell's cue. */
-  readonly due: readonly DueHint[];
+  readonly due: readonly CommittedDue[];
 }
 
 /** Work of a kind comes due in `inMs` milliseconds (0: now), counted from the commit. */
@@ -41,4 +41,10 @@ export interface DueHint {
   readonly resourceGroup: string;
   readonly kind: string;
   readonly inMs: number;
+}
+
+/** What a commit made due. */
+export interface CommittedDue extends DueHint {
+  /** Items that became due, now or later. */
+  readonly items: number;
 }

@@ -1,4 +1,5 @@
-import type { ResourceKey } from "../../resource/key.js";
+import { keyId, type ResourceKey } from "../../resource/key.js";
+import { logOf } from "../../resource/log-of.js";
 
 /**
  * Every Redis key and channel of a store. Redis is a projection (2.2): all of it may be deleted at any time.
@@ -23,19 +24,24 @@ export class StreamKeys {
     return `rt:${this.#storeId}:due`;
   }
 
-  /**
-   * The cache entry of a resource. No hash tag: its script touches this key only, and a reader does not know the log. The
-   * parts are encoded so that none can contain the separator.
-   */
-  resource({ resourceGroup, kind, namespace, name }: ResourceKey): string {
-    const parts = [resourceGroup, kind, namespace, name].map((part) => Buffer.from(part).toString("base64url"));
-    return `rt:${this.#storeId}:resource:${parts.join(":")}`;
+  /** The cache entry of a resource. The parts are encoded so that none can contain the separator. */
+  resource(key: ResourceKey): string {
+    const parts = [key.resourceGroup, key.kind, key.namespace, key.name];
+    return `rt:{${this.#storeId}:c${cacheSlot(key)}}:${parts.map((part) => Buffer.from(part).toString("base64url")).join(":")}`;
   }
 
-  /** A pattern that matches every cache entry of the store. */
+  /** A pattern that matches every cache entry of the store, and no stream. */
   allResources(): string {
-    return `rt:${this.#storeId}:resource:*`;
+    return `rt:{${this.#storeId}:c*}:*`;
   }
+}
+
+/** Few enough that the writes of a batch go in few scripts, enough to spread over a cluster. */
+const CACHE_SLOTS = 16;
+
+/** Which entries share a hash tag. By key, as a reader knows neither the shard nor the log of what it asks for. */
+export function cacheSlot(key: ResourceKey): number {
+  return logOf(keyId(key), CACHE_SLOTS);
 }
 
 /** The id of the entry that carries `revision`. */

@@ -74,7 +74,10 @@ export class Database implements Connection {
       application_name: "reconcile",
       options: SESSION_OPTIONS.map((option) => `-c ${option}`).join(" "),
     });
-    this.#pool.on("error", (error) => options.onIdleError?.(error));
+    this.#pool.on("error", (error) => {
+      // Once it ends, the pool no longer waits for its connections to be gone.
+      if (!this.#pool.ending) options.onIdleError?.(error);
+    });
   }
 
   async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {

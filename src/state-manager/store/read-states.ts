@@ -7,7 +7,7 @@ import { LOCK_WORK_ITEMS } from "./statements/commit-work-items.js";
 import { READ_RESOURCES_BY_KEY } from "./statements/resources.js";
 
 /** A row of `work_items`. */
-interface WorkItemRow {
+export interface WorkItemRow {
   readonly resource_group: string;
   readonly kind: string;
   readonly namespace: string;

@@ -1,3 +1,4 @@
+import { keyId } from "../../resource/key.js";
 import { logOf } from "../../resource/log-of.js";
 import type { Resource } from "../../resource/resource.js";
 import type { WorkItem } from "../../resource/work.js";
@@ -44,10 +45,11 @@ export async function writeDraft(
     await write(statement, columns, rows.updated[payload]);
   }
   await write(INSERT_EVENTS, EVENT_COLUMNS, events);
+  // In the order of keys, and before the locked items are left: the sweep inserts in that order too.
+  await write(INSERT_WORK_ITEMS, NEW_ITEM_COLUMNS, rows.newItems.sort(byKey));
   if (rows.settled.length > 0) {
     await connection.query(DELETE_WORK_ITEMS, keyArrays(rows.settled.map((item) => item.key)));
   }
-  await write(INSERT_WORK_ITEMS, NEW_ITEM_COLUMNS, rows.newItems);
   await write(UPDATE_WORK_ITEMS, CHANGED_ITEM_COLUMNS, rows.changedItems);
 }
 
@@ -84,6 +86,10 @@ class RowsToWrite {
     } else if (before === undefined) this.newItems.push(after);
     else this.changedItems.push(after);
   }
+}
+
+function byKey(a: WorkItem, b: WorkItem): number {
+  return keyId(a.key) < keyId(b.key) ? -1 : 1;
 }
 
 function changedPayload(before: Resource, after: Resource): keyof typeof RESOURCE_UPDATES {

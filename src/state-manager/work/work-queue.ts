@@ -9,7 +9,7 @@ import type { DueHint } from "../log/change-log.js";
 import type { DoorbellChannel } from "../log/doorbell-channel.js";
 import type { Metrics } from "../observability/metrics.js";
 import type { Database } from "../store/database.js";
-import { workItemFromRow } from "../store/read-states.js";
+import { type WorkItemRow, workItemFromRow } from "../store/read-states.js";
 import { ENQUEUE, LIST_WORK } from "../store/statements/work-items.js";
 import type { CommandSink, ResourceReader } from "../store/store.js";
 import { Attachments } from "./attachments.js";
@@ -203,7 +203,7 @@ export class WorkQueue implements WorkService {
     checkText("kind", kind);
     const from = after ?? { resourceGroup, kind: "", namespace: "", name: "" };
     const values = [resourceGroup, kind, from.resourceGroup, from.kind, from.namespace, from.name, limit];
-    const rows = await this.#database.query<Parameters<typeof workItemFromRow>[0]>(LIST_WORK, values);
+    const rows = await this.#database.query<WorkItemRow>(LIST_WORK, values);
     return rows.map(workItemFromRow);
   }
 

@@ -4,7 +4,7 @@ import type { PassReport, PassResult } from "../../../src/resource/work.js";
 import type { DueHint } from "../../../src/state-manager/log/change-log.js";
 import type { DoorbellChannel } from "../../../src/state-manager/log/doorbell-channel.js";
 import { createLogger } from "../../../src/state-manager/observability/logger.js";
-import { createMetrics } from "../../../src/state-manager/observability/metrics.js";
+import { createMetrics, type Metrics } from "../../../src/state-manager/observability/metrics.js";
 import { openStore, type PostgresStore } from "../../../src/state-manager/store/postgres-store.js";
 import { WorkQueue } from "../../../src/state-manager/work/work-queue.js";
 import type { LeasedItem, Registration } from "../../../src/state-manager/work/work-service.js";
@@ -14,6 +14,7 @@ import { createDatabase } from "../../support/postgres.js";
 export interface Replica {
   readonly store: PostgresStore;
   readonly queue: WorkQueue;
+  readonly metrics: Metrics;
   /** How often each statement was sent, by name. */
   statements(): Promise<ReadonlyMap<string, number>>;
 }
@@ -71,6 +72,7 @@ async function openReplica(databaseUrl: string, exchange: DoorbellExchange): Pro
   return {
     store,
     queue,
+    metrics,
     async statements() {
       const { values } = await metrics.postgresStatements.get();
       return new Map(values.map(({ labels, value }) => [String(labels.statement), value]));
