@@ -1,6 +1,7 @@
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import { type Api, startApi } from "./api/server-api.js";
+import { ResourceCache } from "./cache/resource-cache.js";
 import { type Config, ConfigError, type Secrets } from "./config.js";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.js";
 import type { CommittedBatch } from "./log/change-log.js";
@@ -70,6 +71,7 @@ interface Rooms {
   readonly store: PostgresStore;
   readonly watch: WatchService;
   readonly work: WorkQueue;
+  readonly cache: ResourceCache | undefined;
 }
 
 interface RoomsOptions {
@@ -98,7 +100,9 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
 
   const redis = secrets.redisUrl === undefined ? undefined : openRedis(secrets.redisUrl, identity.storeId, logger);
   if (redis !== undefined) closers.push(redis.close);
-  const watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger });
+  const cache = redis && new ResourceCache({ redis: redis.connections.commands, keys: redis.keys, reader, logger });
+  const onLineageLost = () => void cache?.purge();
+  const watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger, onLineageLost });
   const work = new WorkQueue({ database, sink, reader, doorbellChannel: redis?.doorbell, metrics, logger });
   const publisher =
     redis &&
@@ -109,11 +113,13 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
       durable,
       metrics,
       logger,
+      compatStreams: config.compatStreams,
     });
   if (publisher !== undefined) closers.push(() => publisher.stop());
   deliver = async ({ changes, due }) => {
     const published = publisher?.publish(changes);
     watch.offer(changes);
+    cache?.store(changes);
     work.onCommitted(due);
     for (const { resourceGroup, kind, items } of due) {
       metrics.workqueueAdds.inc({ resource_group: resourceGroup, kind }, items);
@@ -122,7 +128,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   };
   work.start();
   closers.push(maintain(store, logger));
-  return { store, watch, work };
+  return { store, watch, work, cache };
 }
 
 function openRedis(url: string, storeId: string, logger: Logger) {
@@ -140,10 +146,10 @@ function openRedis(url: string, storeId: string, logger: Logger) {
   return { connections, keys, doorbell, close };
 }
 
-function serve({ store, watch, work }: Rooms, config: Config, metrics: Metrics, logger: Logger): Promise<Api> {
+function serve({ store, watch, work, cache }: Rooms, config: Config, metrics: Metrics, logger: Logger): Promise<Api> {
   return startApi({
     config: { host: config.serverHost, port: config.serverPort, corsAllowedOrigins: config.corsAllowedOrigins },
-    resources: new ResourceService({ sink: store.sink, reader: store.reader, watch }),
+    resources: new ResourceService({ sink: store.sink, reader: store.reader, cache, watch }),
     watch,
     work,
     tokens: new ResumeTokens(store.identity),

@@ -28,6 +28,7 @@ export class World {
   readonly #redis: RedisServer | undefined;
   readonly #postgres: PostgresCluster | undefined;
   #client: Redis | undefined;
+  #started = 0;
 
   private constructor(options: WorldOptions, databaseUrl: string, postgres?: PostgresCluster, redis?: RedisServer) {
     this.#options = options;
@@ -43,7 +44,8 @@ export class World {
     if (options.redis === "down") await redis?.kill();
     const { url, postgres } = await World.#openDatabase(options.ownPostgres ?? false);
     const world = new World(options, url, postgres, redis);
-    await Promise.all(Array.from({ length: options.replicas ?? 2 }, () => world.addReplica()));
+    const starting = Array.from({ length: options.replicas ?? 2 }, () => world.#addReplica());
+    world.replicas.push(...(await Promise.all(starting)));
     return world;
   }
 
@@ -78,12 +80,14 @@ export class World {
     return replica;
   }
 
-  async addReplica(): Promise<ServerProcess> {
+  /** In PostgreSQL the connections of a replica are called `replica-<index>`. */
+  async #addReplica(): Promise<ServerProcess> {
     const { logCount } = this.#options;
     const env = logCount === undefined ? undefined : { LOG_COUNT: String(logCount) };
-    const replica = await startServerProcess({ databaseUrl: this.databaseUrl, redisUrl: this.#redis?.url, env });
+    const databaseUrl = new URL(this.databaseUrl);
+    databaseUrl.searchParams.set("application_name", `replica-${this.#started++}`);
+    const replica = await startServerProcess({ databaseUrl: databaseUrl.href, redisUrl: this.#redis?.url, env });
     onTestFinished(() => replica.program.kill());
-    this.replicas.push(replica);
     return replica;
   }
 

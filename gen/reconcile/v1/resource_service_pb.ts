@@ -702,7 +702,7 @@ export type WatchResourcesResponse = Message<"reconcile.v1.WatchResourcesRespons
   events: WatchEvent[];
 
   /**
-   * The position after the last event of the batch.
+   * The position after the last event of the batch; empty before SYNCED, as a lost initial state has to start over.
    *
    * @generated from field: string resume_token = 2;
    */

@@ -115,13 +115,13 @@ export const READ_EVENTS: Statement = {
   text: `
     SELECT revision, fingerprint, previous_fingerprint, type, resource_group, kind, namespace, name, meta, spec, status
     FROM (
-      SELECT e.*, sum(pg_column_size(spec) + pg_column_size(status) + pg_column_size(meta)) OVER (ORDER BY revision)
-        AS bytes_so_far
+      SELECT e.*, sum(coalesce(pg_column_size(spec), 0) + coalesce(pg_column_size(status), 0) + pg_column_size(meta))
+        OVER (ORDER BY revision) AS bytes_so_far
       FROM (
         SELECT * FROM events WHERE log_id = $1 AND revision >= $2::bigint ORDER BY revision LIMIT $3
       ) e
     ) e
-    WHERE coalesce(bytes_so_far, 0) <= $4::bigint OR revision <= $2::bigint + 1
+    WHERE bytes_so_far <= $4::bigint OR revision <= $2::bigint + 1
     ORDER BY revision`,
 };
 
