@@ -6,7 +6,12 @@ import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSy
 import { join } from "node:path";
 
 // Files that the programs read beside their code; tsc copies none of them.
-const assets = ["src/state-manager/store/migrations"];
+const assets = [
+  "src/state-manager/store/migrations",
+  // The page at /docs: copied, so that it is there without the dev dependencies.
+  "node_modules/openapi-explorer/dist/browser/openapi-explorer.min.js",
+  "node_modules/openapi-explorer/LICENSE",
+];
 const sources = ["src", "gen", "examples", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
 const stamp = "dist/.built";
 

@@ -69,18 +69,19 @@ export function finishPass(item: WorkItem, end: PassEnd): WorkItem | undefined {
   // A report on a life of the key that is over says nothing about its successor, which waits with its own due time.
   if (item.resourceId !== lease.resourceId) return item.dueAt === null ? undefined : { ...item, lease: null };
   if (end.removed) return undefined;
-  const after = afterResult({ ...item, lease: null, isPending: end.isPendingAfter }, end);
-  if (item.wanted === lease.wanted) return after.dueAt === null ? undefined : after;
+  const isMoreWanted = item.wanted !== lease.wanted;
+  const after = afterResult({ ...item, lease: null, isPending: end.isPendingAfter }, end, isMoreWanted);
+  if (!isMoreWanted) return after.dueAt === null ? undefined : after;
   const { reason, message, priority } = item;
   return { ...after, reason, message, priority, dueAt: earliest(item.dueAt, end.now) };
 }
 
-/** The item after a pass during which nothing else was wanted; no due time: settled. */
-function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd): WorkItem {
+/** The item as the result alone leaves it; no due time: settled. `isMoreWanted`: a change came during the pass. */
+function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd, isMoreWanted: boolean): WorkItem {
   switch (result.type) {
     case "SUCCESS":
       // Observed too low with nothing newer wanted: the worker would spin on its mistake, so it counts as a failure.
-      if (item.isPending) return afterFailure(item, "SUCCESS reported below the stored generation", now, backoffMs);
+      if (item.isPending && !isMoreWanted) return afterFailure(item, "SUCCESS reported below the stored generation", now, backoffMs);
       return { ...item, failures: 0, lastError: "", dueAt: null };
     case "ERROR":
       return afterFailure(item, result.error, now, backoffMs);

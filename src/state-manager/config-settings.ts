@@ -37,6 +37,11 @@ export const SETTINGS = {
     "The Redis that carries changes between replicas. One replica needs none; with several and no Redis, changes of another replica are seen within a second.",
   ),
   RECONCILE_DATA_DIR: setting(TEXT, "./.reconcile", "Where the bundled PostgreSQL keeps its data."),
+  COMMIT_CONCURRENCY: setting(
+    wholeNumber(1, 64),
+    "1",
+    "Write transactions in flight at most, per replica; never more than there are logs. On one PostgreSQL they share its disk and cores, and fewer, larger ones cost less; with a database spread over machines, as many as there are logs.",
+  ),
   LOG_COUNT: optional(
     wholeNumber(1, 64),
     "Change logs of the store; 1 when it is created without. Fixed from then on: later another number is refused. One gives one total order of all changes; more let a distributed database commit in several places at once.",

@@ -8,6 +8,7 @@ export interface Config {
   readonly serverPort: number;
   readonly corsAllowedOrigins: readonly string[];
   readonly databasePoolSize: number;
+  readonly commitConcurrency: number;
   readonly dataDir: string;
   /** Undefined: whatever the store has; 1 for a new one. */
   readonly logCount: number | undefined;
@@ -50,6 +51,7 @@ export function readConfig(env: Environment): { readonly config: Config; readonl
     serverPort: values.SERVER_PORT,
     corsAllowedOrigins: values.CORS_ALLOWED_ORIGINS,
     databasePoolSize: values.DATABASE_POOL_SIZE,
+    commitConcurrency: values.COMMIT_CONCURRENCY,
     dataDir: values.RECONCILE_DATA_DIR,
     logCount: values.LOG_COUNT,
     logRetentionHours: values.LOG_RETENTION_HOURS,

@@ -89,6 +89,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   const store = await openStore({
     databaseUrl,
     poolSize: config.databasePoolSize,
+    commitConcurrency: config.commitConcurrency,
     logCount: config.logCount,
     retentionHours: config.logRetentionHours,
     metrics,

@@ -160,8 +160,8 @@ export async function findHalfWritten(databaseUrl: string): Promise<readonly obj
        SELECT DISTINCT ON (resource_group, kind, namespace, name) * FROM (
          SELECT e.*, (meta::json ->> 'writes')::bigint AS writes, (meta::json ->> 'id')::bigint AS id FROM events e
        ) e
-       -- A move is DELETED and ADDED of one write, possibly in two logs.
-       ORDER BY resource_group, kind, namespace, name, id DESC, writes DESC, (type = 'DELETED' AND meta::json ->> 'movedTo' IS NOT NULL)
+       -- A removal repeats the state before it, its count of writes too. Numbers of different logs say nothing here.
+       ORDER BY resource_group, kind, namespace, name, id DESC, writes DESC, type = 'DELETED' DESC
      )
      SELECT coalesce(l.name, r.name) AS name, l.type, l.revision AS logged, r.revision AS stored, w.name AS queued
      FROM last l

@@ -1,7 +1,8 @@
 /** Writers that know what they wrote: every answer is kept and held against the log afterwards (I10). */
+import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../../src/client/api-error.js";
 import { type Connection, connect } from "../../src/client/connection.js";
-import { pause, retryDelayMs } from "../../src/client/retry.js";
+import { retryDelayMs } from "../../src/client/retry.js";
 import type { History } from "./history.js";
 import { type Acknowledged, isOutcomeUnknown, markerOf, OwnResource } from "./own-resource.js";
 
@@ -124,7 +125,7 @@ export class Load {
           return replica;
         }
         replica += 1;
-        await pause(retryDelayMs(++failures), NEVER);
+        await sleep(retryDelayMs(++failures));
       }
     }
     return replica;
@@ -141,8 +142,6 @@ export class Load {
     this.failures.set(name, (this.failures.get(name) ?? 0) + 1);
   }
 }
-
-const NEVER = new AbortController().signal;
 
 /** Writes that took effect more than once: their number came into a spec or a status a second time. */
 function findDoubled(history: History): readonly string[] {

@@ -94,6 +94,7 @@ export interface ServerProcessOptions {
   readonly redisUrl?: string | undefined;
   /** Further variables, such as `LOG_COUNT`. */
   readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly nodeOptions?: readonly string[] | undefined;
 }
 
 /** Starts `dist/src/state-manager/main.js`, which global setup has built, on a free port; resolves when it serves. */
@@ -106,6 +107,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     ...options.env,
   };
   const url = `http://127.0.0.1:${port}`;
+  const { nodeOptions = [] } = options;
   let program: Program | undefined;
   const server: ServerProcess = {
     url,
@@ -114,7 +116,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
       return program;
     },
     async start() {
-      const started = startProgram("dist/src/state-manager/main.js", { env });
+      const started = startProgram("dist/src/state-manager/main.js", { env, nodeOptions });
       program = started;
       await until(() => started.hasEnded || started.lines.some(({ msg }) => msg === "serving"), {
         timeoutMs: 30_000,

@@ -18,6 +18,8 @@ export interface WorldOptions {
   /** A PostgreSQL of the scenario's own, to be stopped; a database in the run's shared one by default. */
   readonly ownPostgres?: boolean | Readonly<Record<string, string>>;
   readonly logCount?: number;
+  /** For the replicas' `node`. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** A running system, and short ways to use it. */
@@ -82,11 +84,12 @@ export class World {
 
   /** In PostgreSQL the connections of a replica are called `replica-<index>`. */
   async #addReplica(): Promise<ServerProcess> {
-    const { logCount } = this.#options;
+    const { logCount, nodeOptions } = this.#options;
     const env = logCount === undefined ? undefined : { LOG_COUNT: String(logCount) };
     const databaseUrl = new URL(this.databaseUrl);
     databaseUrl.searchParams.set("application_name", `replica-${this.#started++}`);
-    const replica = await startServerProcess({ databaseUrl: databaseUrl.href, redisUrl: this.#redis?.url, env });
+    const place = { databaseUrl: databaseUrl.href, redisUrl: this.#redis?.url };
+    const replica = await startServerProcess({ ...place, env, nodeOptions });
     onTestFinished(() => replica.program.kill());
     return replica;
   }

@@ -6,13 +6,15 @@ import { logOf } from "../../resource/log-of.js";
 import type { Resource } from "../../resource/resource.js";
 import type { CommittedBatch } from "../log/change-log.js";
 import type { BatchCommitter } from "./commit-batch.js";
-import { LogWriter, type QueuedCommand } from "./log-writer.js";
+import { CommitQueue, type QueuedCommand } from "./commit-queue.js";
 import type { CommandResult, CommandSink } from "./store.js";
 
 /** What the group commit needs and who it tells. */
 export interface GroupCommitOptions {
   readonly committer: BatchCommitter;
   readonly logCount: number;
+  /** Transactions in flight at most. */
+  readonly concurrency: number;
   /** Makes missing partitions. */
   readonly ensurePartition: (bucket: number) => Promise<void>;
   /** Where a key lives now; needed only with several logs. */
@@ -26,18 +28,15 @@ export interface GroupCommitOptions {
 /** A resource that keeps moving between logs is chased this often. */
 const MAX_MOVES = 8;
 
-/**
- * The write side of the store (2.5): commands are queued per log, and all that gather while a transaction is in flight become
- * the next one. No delay when idle.
- */
+/** The write side of the store (2.5): finds the logs a command needs to hold, and chases a resource that moved meanwhile. */
 export class GroupCommit implements CommandSink {
   readonly #options: GroupCommitOptions;
-  readonly #writers: readonly LogWriter[];
+  readonly #queue: CommitQueue;
   #isClosed = false;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
-    this.#writers = Array.from({ length: options.logCount }, () => new LogWriter(options));
+    this.#queue = new CommitQueue(options);
   }
 
   async submit(command: Command): Promise<CommandResult> {
@@ -50,7 +49,7 @@ export class GroupCommit implements CommandSink {
     }
     let current = await this.#currentLog(command);
     for (let moves = 0; moves <= MAX_MOVES; moves++) {
-      const outcome = await this.#writerOf(current).enqueue(command, this.#logsFor(command, current));
+      const outcome = await this.#queue.enqueue(command, this.#logsFor(command, current));
       switch (outcome.type) {
         case "done":
           return outcome.result;
@@ -66,7 +65,7 @@ export class GroupCommit implements CommandSink {
   /** Takes nothing more and waits for what was taken. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all(this.#writers.map((writer) => writer.drain()));
+    await this.#queue.drain();
   }
 
   /** The log to lock: the one the resource is in, or the one it will be in. */
@@ -80,13 +79,9 @@ export class GroupCommit implements CommandSink {
 
   #logsFor(command: Command, current: number): QueuedCommand["logs"] {
     const target = targetShard(command);
-    return target === undefined ? [current] : [current, logOf(target, this.#options.logCount)];
-  }
-
-  #writerOf(log: number): LogWriter {
-    const writer = this.#writers[log];
-    if (writer === undefined) throw new Error(`no log ${log} in this store`);
-    return writer;
+    if (target === undefined) return [current];
+    const next = logOf(target, this.#options.logCount);
+    return next === current ? [current] : [current, next];
   }
 }
 

@@ -17,6 +17,11 @@ export interface StoreOptions {
   readonly poolSize?: number | undefined;
   /** Counts only when the store is created; 1 by default. */
   readonly logCount?: number | undefined;
+  /**
+   * Transactions in flight at most; 1 by default: on one PostgreSQL they share its disk and cores, and fewer, larger ones cost
+   * less. With a database spread over machines as many as there are logs.
+   */
+  readonly commitConcurrency?: number | undefined;
   /** Hours of history that watches may resume in; 24 by default. */
   readonly retentionHours?: number | undefined;
   readonly metrics?: Metrics | undefined;
@@ -57,6 +62,7 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
   const sink = new GroupCommit({
     committer: new BatchCommitter(database, identity.logCount),
     logCount: identity.logCount,
+    concurrency: options.commitConcurrency ?? 1,
     ensurePartition: (bucket) => partitions.ensure(bucket),
     findResource: (key) => reads.get(key),
     onCommitted: options.onCommitted,

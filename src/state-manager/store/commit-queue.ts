@@ -20,15 +20,25 @@ const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 /** At the limit a write is refused with RESOURCE_EXHAUSTED instead of waiting longer than its caller would (I9). */
 const QUEUE_MAX_ITEMS = 20_000;
 const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
+/** The longest a write waits for company, in milliseconds, and only right after a batch: an idle server waits for nothing. */
+const GATHER_MS = 1;
 /** Deadlocks and serialisation failures are tried again this often. */
 const MAX_RETRIES = 5;
 
-/** Commits the commands of one log, batch after batch, one transaction at a time. */
-export class LogWriter {
+/**
+ * Gathers commands into transactions (2.5): whatever waits for logs that no transaction of this replica holds becomes the next
+ * one. So a log is written by one transaction at a time, other logs beside it, and under load one transaction serves all.
+ */
+export class CommitQueue {
   readonly #options: GroupCommitOptions;
-  readonly #queue: QueuedCommand[] = [];
+  #queue: QueuedCommand[] = [];
   #queuedBytes = 0;
-  #running: Promise<void> | undefined;
+  /** Logs held by transactions in flight. */
+  readonly #busy = new Set<number>();
+  readonly #inFlight = new Set<Promise<void>>();
+  #isScheduled = false;
+  #lastBatchItems = 0;
+  #lastCommitAt = 0;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -44,35 +54,74 @@ export class LogWriter {
     return new Promise((resolve) => {
       this.#queue.push({ command, logs, bytes, resolve });
       this.#queuedBytes += bytes;
-      this.#running ??= this.#run();
+      this.#schedule();
     });
   }
 
   /** Resolves when nothing is queued or in flight. */
   async drain(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
-  }
-
-  async #run(): Promise<void> {
-    // One turn of the event loop, so that requests which arrived together are committed together.
-    await new Promise(setImmediate);
-    while (this.#queue.length > 0) await this.#commit(this.#take());
-    this.#running = undefined;
-  }
-
-  #take(): QueuedCommand[] {
-    let count = 0;
-    let bytes = 0;
-    for (const { bytes: size } of this.#queue) {
-      if (count > 0 && (count >= BATCH_MAX_ITEMS || bytes + size > BATCH_MAX_BYTES)) break;
-      count++;
-      bytes += size;
+    while (this.#inFlight.size > 0 || this.#isScheduled) {
+      await (this.#inFlight.size > 0 ? Promise.all(this.#inFlight) : new Promise(setImmediate));
     }
-    this.#queuedBytes -= bytes;
-    return this.#queue.splice(0, count);
   }
 
-  /** Never throws: every command of the batch gets its outcome. */
+  /** One turn of the event loop later, so that requests which arrived together are committed together. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#inFlight.size >= this.#options.concurrency) return;
+    this.#isScheduled = true;
+    if (this.#expectsMore()) setTimeout(() => this.#startAll(), GATHER_MS);
+    else setImmediate(() => this.#startAll());
+  }
+
+  /** Whether the writers just answered are likely to come back: a batch that starts without them costs as much as with them. */
+  #expectsMore(): boolean {
+    return this.#queue.length < this.#lastBatchItems / 2 && performance.now() - this.#lastCommitAt < GATHER_MS;
+  }
+
+  #startAll(): void {
+    this.#isScheduled = false;
+    while (this.#inFlight.size < this.#options.concurrency) {
+      const batch = this.#take();
+      if (batch.length === 0) return;
+      this.#start(batch);
+    }
+  }
+
+  #start(batch: readonly QueuedCommand[]): void {
+    const logs = new Set(batch.flatMap((item) => item.logs));
+    for (const log of logs) this.#busy.add(log);
+    const running = this.#commit(batch).finally(() => {
+      for (const log of logs) this.#busy.delete(log);
+      this.#inFlight.delete(running);
+      this.#lastBatchItems = batch.length;
+      this.#lastCommitAt = performance.now();
+      if (this.#queue.length > 0) this.#schedule();
+    });
+    this.#inFlight.add(running);
+  }
+
+  /** The next batch, in order of arrival. A command that has to wait keeps its logs for itself, or it might wait for ever. */
+  #take(): QueuedCommand[] {
+    const taken: QueuedCommand[] = [];
+    const left: QueuedCommand[] = [];
+    const blocked = new Set(this.#busy);
+    let bytes = 0;
+    for (const item of this.#queue) {
+      const isFull = taken.length >= BATCH_MAX_ITEMS || (taken.length > 0 && bytes + item.bytes > BATCH_MAX_BYTES);
+      if (isFull || item.logs.some((log) => blocked.has(log))) {
+        for (const log of item.logs) blocked.add(log);
+        left.push(item);
+      } else {
+        taken.push(item);
+        bytes += item.bytes;
+      }
+    }
+    this.#queue = left;
+    this.#queuedBytes -= bytes;
+    return taken;
+  }
+
+  /** Never rejects: every command of the batch gets its outcome. */
   async #commit(batch: readonly QueuedCommand[]): Promise<void> {
     const startedAt = performance.now();
     try {
