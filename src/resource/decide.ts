@@ -19,15 +19,15 @@ export interface KeyState {
   readonly isSessionLive: boolean;
 }
 
-/** Where a decision takes time, identity and chance from; deciding again with the same context gives the same result. */
+/** Where a decision takes time, identity and chance from. */
 export interface DecisionContext {
   /** The database clock, in whole milliseconds. */
   readonly now: Date;
   /** For a resource that is created. */
   readonly newId: () => bigint;
   readonly newUid: () => string;
-  /** In [0, 1); spreads retries. */
-  readonly random: number;
+  /** In [0, 1), another one each time; spreads retries. */
+  readonly random: () => number;
 }
 
 /** The state after a command. `resource` is the very object of the state before when nothing is written. */
@@ -109,7 +109,7 @@ function decideItem(state: KeyState, command: Command, context: DecisionContext,
         item.failures + 1,
         command.session.backoffBaseMs,
         command.session.backoffMaxMs,
-        context.random,
+        context.random(),
       ),
     });
   }

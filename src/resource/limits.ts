@@ -38,6 +38,12 @@ export const PAGE_SIZE_MAX = 10_000;
 /** Resources of a page when the reader does not say. */
 export const PAGE_SIZE_DEFAULT = 500;
 
+/**
+ * Payload bytes of a page, beyond its first resource: what gRPC clients accept by default is 4 MiB, and a `Value` takes up to
+ * twice its JSON text.
+ */
+export const PAGE_MAX_BYTES = 2 * 1024 * 1024;
+
 /** What the limits below need to know of a resource: a stored one, or the desired state of one. */
 type Limited = Pick<Resource, "key" | "shardId" | "labels" | "annotations" | "finalizers" | "specJson" | "statusJson">;
 

@@ -10,10 +10,11 @@ import type { ResourceFilter } from "./resource-filter.js";
  * Checks the desired state before any lock is taken. Throws INVALID_ARGUMENT whose text starts with the path of the field.
  *
  * As in all checks here, the words are the same on every protocol, and nothing is corrected: stored is what was sent, or
- * nothing.
+ * nothing. What is required is checked first, as docs/rest-api.md promises.
  */
 export function validateInput(input: ResourceInput): void {
   validateKey(input.key);
+  checkName("shard_id", input.shardId);
   checkFits({ ...input, statusJson: null });
   checkMetadata(input);
   if (input.specJson !== null) checkJsonText("spec", input.specJson);
@@ -33,6 +34,7 @@ export type StatusWrite = Omit<Extract<Command, { readonly type: "update-status"
 /** Checks a status write alone; whether it fits the stored resource is decided under its lock. */
 export function validateStatusWrite({ key, metadata, observedGeneration, statusJson }: StatusWrite): void {
   validateKey(key);
+  if (metadata !== undefined) checkName("shard_id", metadata.shardId);
   checkFits({ ...(metadata ?? NO_METADATA), key, specJson: null, statusJson });
   if (metadata !== undefined) checkMetadata(metadata);
   checkGeneration("observed_generation", observedGeneration);
@@ -59,8 +61,7 @@ export function checkGeneration(field: string, generation: bigint | undefined): 
   throw invalidField(field, `must not be negative (got ${generation})`);
 }
 
-function checkMetadata({ shardId, labels, annotations, finalizers }: MetadataInput): void {
-  checkName("shard_id", shardId);
+function checkMetadata({ labels, annotations, finalizers }: MetadataInput): void {
   for (const [key, value] of labels) checkLabel(key, value);
   for (const [key, value] of annotations) checkAnnotation(key, value);
   checkFinalizers("finalizers", finalizers);

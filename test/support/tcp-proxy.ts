@@ -5,16 +5,18 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface TcpProxy {
   readonly port: number;
-  /** Cuts the next connection that sends a message containing `text`: the message arrives, the reply does not. */
-  cutReplyTo(text: string): void;
-  /** Resolves when that has happened. */
+  /** Cuts the next `times` connections that send a message with `text`: the message arrives, the reply does not. */
+  cutReplyTo(text: string, times?: number): void;
+  /** Whether all of that has happened. */
   readonly hasCut: () => boolean;
+  /** From now on the open connections carry nothing any more, and nobody is told. New ones work. */
+  swallow(): void;
   close(): Promise<void>;
 }
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
-  let trigger: string | undefined;
-  let hasCut = false;
+  let trigger = "";
+  let cutsLeft = 0;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const upstream = connect(target);
@@ -29,9 +31,8 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     client.on("close", () => upstream.end());
     client.on("data", (data) => {
       upstream.write(data);
-      if (trigger === undefined || !data.includes(trigger)) return;
-      trigger = undefined;
-      hasCut = true;
+      if (cutsLeft === 0 || !data.includes(trigger)) return;
+      cutsLeft -= 1;
       upstream.removeAllListeners("data");
       client.destroy();
     });
@@ -41,11 +42,14 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   return {
     // A TCP server that listens has an AddressInfo.
     port: (server.address() as AddressInfo).port,
-    cutReplyTo(text) {
+    cutReplyTo(text, times = 1) {
       trigger = text;
-      hasCut = false;
+      cutsLeft = times;
     },
-    hasCut: () => hasCut,
+    hasCut: () => cutsLeft === 0,
+    swallow() {
+      for (const socket of sockets) socket.removeAllListeners("data").resume();
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -26,7 +26,7 @@ export type ErrorDetail = Message<"reconcile.v1.ErrorDetail"> & {
   reason: string;
 
   /**
-   * The path of the offending field, for example resource.labels["a"]; empty when no field is to blame.
+   * The path of the offending field, for example labels["a"]; empty when no field is to blame.
    *
    * @generated from field: string field = 2;
    */

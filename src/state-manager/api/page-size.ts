@@ -1,4 +1,5 @@
 import { invalidField } from "../../resource/errors.js";
+import { cut } from "../../resource/quote.js";
 
 /** What a page may hold; 0 asks for the default. */
 export interface PageSizeRange {
@@ -9,7 +10,7 @@ export interface PageSizeRange {
 /** The size of a page. Throws INVALID_FIELD out of range: a silent cap would look like the end of the list (I9). */
 export function pageSize(field: string, asked: number | bigint, range: PageSizeRange): number {
   if (asked < 0 || asked > range.max) {
-    throw invalidField(field, `must be 0 to ${range.max} (got ${asked}); ask for further pages with page_token`);
+    throw invalidField(field, `must be 0 to ${range.max} (got ${cut(`${asked}`)}); ask for further pages with page_token`);
   }
   return Number(asked) || range.default;
 }

@@ -30,7 +30,10 @@ function valueText(path: string, { kind }: Value): string {
     case "listValue":
       return `[${kind.value.values.map((element, i) => valueText(`${path}[${i}]`, element)).join(",")}]`;
     case "numberValue":
-      if (!Number.isFinite(kind.value)) throw invalidField(path, `must be a finite number (got ${kind.value})`);
+      // What JSON.parse makes of 1e400, so the words are those of the checks of JSON text.
+      if (Math.abs(kind.value) === Number.POSITIVE_INFINITY)
+        throw invalidField(path, `must be within double range (got ${kind.value})`);
+      if (Number.isNaN(kind.value)) throw invalidField(path, "must be a number (got NaN)");
       return Object.is(kind.value, -0) ? "-0" : String(kind.value);
     case "stringValue":
       return JSON.stringify(kind.value);

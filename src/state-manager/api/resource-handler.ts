@@ -6,7 +6,7 @@ import {
   type ResourceService as ResourceServiceDescriptor,
 } from "../../../gen/reconcile/v1/resource_service_pb.js";
 import type { Outcome, Precondition } from "../../resource/command.js";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
+import { PAGE_MAX_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
 import { parseLabelSelector } from "../../resource/parse-label-selector.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { validateFilter } from "../../resource/validate.js";
@@ -43,6 +43,7 @@ export function resourceHandler(
         pageToken,
         offset: 0,
         limit: pageSize("page_size", size, PAGE_SIZE),
+        maxBytes: PAGE_MAX_BYTES,
       });
       return {
         resources: page.resources.map((resource) => encodeResource(resource, payloadEncoding)),

@@ -1,3 +1,4 @@
+import { invalidField } from "../../resource/errors.js";
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceService } from "../service/resource-service.js";
 import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
@@ -108,7 +109,15 @@ export class RestApi {
   }
 
   async #list(query: URLSearchParams): Promise<Reply> {
-    const { resources, nextPageToken } = await this.#resources.list(decodeListQuery(query));
+    const request = decodeListQuery(query);
+    const { resources, nextPageToken } = await this.#resources.list(request);
+    // Clients that page by offset take a short page for the last one.
+    if (nextPageToken !== undefined && resources.length < request.limit) {
+      throw invalidField(
+        "limit",
+        `must be at most ${resources.length} here: that many resources are ${request.maxBytes >> 20} MiB`,
+      );
+    }
     return { status: 200, json: `[${resources.map(resourceJson).join(",")}]`, nextPageToken };
   }
 

@@ -1,6 +1,7 @@
 import { invalidField } from "../../resource/errors.js";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
 import { parseLabelSelector } from "../../resource/parse-label-selector.js";
+import { cut } from "../../resource/quote.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { validateFilter } from "../../resource/validate.js";
 import type { ListRequest } from "../service/resource-service.js";
@@ -11,19 +12,22 @@ import { pageSize } from "./page-size.js";
 const TRUE_WORDS: ReadonlySet<string | null> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
 
 const PAGE_SIZE = { default: PAGE_SIZE_DEFAULT, max: PAGE_SIZE_MAX };
+/** Payload bytes of an array: it is built in memory, and must not be cut short without a word. */
+const LIST_MAX_BYTES = 64 * 1024 * 1024;
 /** Skipped rows are read all the same; whoever goes further pages by token. */
 const OFFSET_MAX = 1_000_000_000;
 
 /** What `GET /api/v1/resources` asks for. Throws INVALID_FIELD. */
 export function decodeListQuery(query: URLSearchParams): ListRequest {
   const offset = integer(query.get("offset"));
-  if (offset < 0n || offset > OFFSET_MAX) throw invalidField("offset", `must be 0 to ${OFFSET_MAX} (got ${offset})`);
+  if (offset < 0n || offset > OFFSET_MAX) throw invalidField("offset", `must be 0 to ${OFFSET_MAX} (got ${cut(`${offset}`)})`);
   return {
     filter: decodeFilter(query),
     pendingOnly: TRUE_WORDS.has(query.get("pending")),
     pageToken: query.get("page_token") ?? "",
     offset: Number(offset),
     limit: pageSize("limit", integer(query.get("limit")), PAGE_SIZE),
+    maxBytes: LIST_MAX_BYTES,
   };
 }
 
@@ -51,7 +55,7 @@ function decodeFilter(query: URLSearchParams): ResourceFilter {
   };
 }
 
-/** Words that are no whole number count as 0, as existing clients expect. */
+/** Words that are no whole number count as 0, as existing clients expect; a URL's length bounds how many digits come. */
 function integer(text: string | null): bigint {
-  return text !== null && /^[+-]?\d{1,100}$/.test(text) ? BigInt(text.replace("+", "")) : 0n;
+  return text !== null && /^[+-]?\d+$/.test(text) ? BigInt(text.replace("+", "")) : 0n;
 }

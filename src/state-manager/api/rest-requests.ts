@@ -4,12 +4,14 @@ import type { RestBody } from "./rest-body.js";
 
 /** The create request: the group, namespace and kind of the path win over the body, which names the resource. */
 export function decodeCreate(path: ResourceKey, body: RestBody): ResourceInput {
+  checkTypes(body);
   const { resourceGroup, kind, namespace } = path;
   return decodeDesired({ resourceGroup, kind, namespace, name: body.string("name") }, body);
 }
 
 /** The replace request. `version` guards the write when it is given, 0 too. */
 export function decodeUpdate(key: ResourceKey, body: RestBody): { input: ResourceInput; expected: Precondition } {
+  checkTypes(body);
   return { input: decodeDesired(key, body), expected: { generation: body.counter("version") } };
 }
 
@@ -18,6 +20,7 @@ export function decodeUpdate(key: ResourceKey, body: RestBody): { input: Resourc
  * has.
  */
 export function decodeStatus(key: ResourceKey, body: RestBody) {
+  checkTypes(body);
   return {
     key,
     statusJson: body.json("status"),
@@ -25,6 +28,13 @@ export function decodeStatus(key: ResourceKey, body: RestBody) {
     metadata: decodeMetadata(body),
     expected: { generation: body.counter("version") ?? 0n },
   };
+}
+
+/** A value of another type is refused where it is ignored, too: its sender is mistaken about what it writes. */
+function checkTypes(body: RestBody): void {
+  body.string("name");
+  body.counter("version");
+  body.counter("current_version");
 }
 
 function decodeDesired(key: ResourceKey, body: RestBody): ResourceInput {

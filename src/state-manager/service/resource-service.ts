@@ -31,6 +31,8 @@ export interface ListRequest extends Selection {
   readonly offset: number;
   /** 1 to 10,000, which the edge checks: it knows by which name the caller calls it. */
   readonly limit: number;
+  /** Payload bytes; a page that would be larger is shorter than `limit`, and a token leads on. */
+  readonly maxBytes: number;
 }
 
 /** One page of a list. */
@@ -118,11 +120,18 @@ export class ResourceService {
   /** One page, in the order of creation. */
   async list(request: ListRequest): Promise<ListPage> {
     validateFilter(request.filter);
-    const { filter, pendingOnly, pageToken, offset, limit } = request;
+    const { filter, pendingOnly, pageToken, offset, limit, maxBytes } = request;
     if (offset > 0 && pageToken !== "")
       throw invalidField("offset", "must not be given with page_token; use one of them");
     const from = pageToken === "" ? undefined : decodePageToken(pageToken, request);
-    const page = await this.#reader.list({ filter, pendingOnly, afterId: from?.afterId ?? 0n, offset, limit });
+    const page = await this.#reader.list({
+      filter,
+      pendingOnly,
+      afterId: from?.afterId ?? 0n,
+      offset,
+      limit,
+      maxBytes,
+    });
     const resumeToken = from?.resumeToken ?? this.#watch.tokenFor(page.heads);
     const next = page.nextAfterId;
     return {

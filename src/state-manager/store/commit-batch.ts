@@ -7,7 +7,7 @@ import { DomainError } from "../../resource/errors.js";
 import { keyId } from "../../resource/key.js";
 import type { CommittedBatch } from "../log/change-log.js";
 import { BatchDraft, type ItemOutcome } from "./batch-draft.js";
-import { COMMIT, type Connection, type Database, ROLLBACK } from "./database.js";
+import { COMMIT, type Connection, type Database, ROLLBACK, rollBack } from "./database.js";
 import { constraintOf, isPartitionMissing, sqlState } from "./driver-errors.js";
 import { dueHints } from "./due-hints.js";
 import { readStates } from "./read-states.js";
@@ -49,23 +49,24 @@ export class BatchCommitter {
    * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
    */
   async commit(commands: readonly Command[], logs: ReadonlySet<number>): Promise<CommitResult> {
-    return this.#database.withConnection(async (connection) => {
+    const { stamp, result, lostReply } = await this.#database.withConnection(async (connection) => {
       let prepared: PreparedCommit;
       try {
         prepared = await this.#prepare(connection, commands, [...logs]);
       } catch (error) {
-        // The first error is the one that matters; a connection that cannot roll back is discarded.
-        await connection.query(ROLLBACK).catch(() => {});
+        await rollBack(connection, error);
         throw error;
       }
-      try {
-        await connection.query(COMMIT);
-      } catch (error) {
-        await this.#confirm(prepared.result.batch.changes, error);
-      }
-      this.#bucketHint = prepared.stamp.bucket;
-      return prepared.result;
+      const lostReply = await connection.query(COMMIT).then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      );
+      return { ...prepared, lostReply };
     });
+    // Only now: looking for it needs a connection, and the one that failed must not be held meanwhile.
+    if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error);
+    this.#bucketHint = stamp.bucket;
+    return result;
   }
 
   async #prepare(
@@ -108,7 +109,7 @@ export class BatchCommitter {
           return id;
         },
         newUid: randomUUID,
-        random: Math.random(),
+        random: Math.random,
       },
     });
     const outcomes = commands.map((command) => draft.apply(command));

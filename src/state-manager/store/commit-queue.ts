@@ -1,8 +1,8 @@
-import type { Command } from "../../resource/command.js";
+import type { Command, MetadataInput } from "../../resource/command.js";
 import { DomainError } from "../../resource/errors.js";
 import type { ItemOutcome } from "./batch-draft.js";
 import { type CommitResult, PartitionMissingError } from "./commit-batch.js";
-import { isRetryable } from "./driver-errors.js";
+import { isCutOff, isRetryable } from "./driver-errors.js";
 import type { GroupCommitOptions } from "./group-commit.js";
 
 /** A command that waits for its batch. */
@@ -16,6 +16,8 @@ export interface QueuedCommand {
 
 /** Larger batches gain nothing measurable and hold the head longer. */
 const BATCH_MAX_ITEMS = 256;
+/** Commands by which the limit grows again with every batch that commits, after one took too long. */
+const RECOVERY_ITEMS = 8;
 const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 /** At the limit a write is refused with RESOURCE_EXHAUSTED instead of waiting longer than its caller would (I9). */
 const QUEUE_MAX_ITEMS = 20_000;
@@ -37,6 +39,8 @@ export class CommitQueue {
   readonly #busy = new Set<number>();
   readonly #inFlight = new Set<Promise<void>>();
   #isScheduled = false;
+  /** Lowered when a batch took too long: small commands may be about large resources. */
+  #maxItems = BATCH_MAX_ITEMS;
   #lastBatchItems = 0;
   #lastCommitAt = 0;
 
@@ -107,7 +111,7 @@ export class CommitQueue {
     const blocked = new Set(this.#busy);
     let bytes = 0;
     for (const item of this.#queue) {
-      const isFull = taken.length >= BATCH_MAX_ITEMS || (taken.length > 0 && bytes + item.bytes > BATCH_MAX_BYTES);
+      const isFull = taken.length >= this.#maxItems || (taken.length > 0 && bytes + item.bytes > BATCH_MAX_BYTES);
       if (isFull || item.logs.some((log) => blocked.has(log))) {
         for (const log of item.logs) blocked.add(log);
         left.push(item);
@@ -126,6 +130,7 @@ export class CommitQueue {
     const startedAt = performance.now();
     try {
       const { outcomes, batch: committed } = await this.#tryCommit(batch);
+      this.#maxItems = Math.min(BATCH_MAX_ITEMS, this.#maxItems + RECOVERY_ITEMS);
       this.#options.onBatch?.(batch.length, performance.now() - startedAt);
       const answer = () => {
         for (const [i, outcome] of outcomes.entries()) batch[i]?.resolve(outcome);
@@ -153,31 +158,49 @@ export class CommitQueue {
 
   /** Halves a failing batch until the guilty command stands alone; the others are stored. */
   async #isolate(batch: readonly QueuedCommand[], error: unknown): Promise<void> {
-    const isDomain = error instanceof DomainError;
-    if (batch.length === 1 || isDomain) {
-      for (const { resolve } of batch) resolve({ type: "refused", error });
-      return;
-    }
+    if (isCutOff(error)) this.#maxItems = Math.max(1, batch.length >> 1);
+    else if (error instanceof DomainError) return refuse(batch, error);
+    if (batch.length === 1) return refuse(batch, error);
     const half = batch.length >> 1;
     await this.#commit(batch.slice(0, half));
     await this.#commit(batch.slice(half));
   }
 }
 
-/** Roughly what a command adds to a batch: its payloads, and an allowance for the rest. */
+function refuse(batch: readonly QueuedCommand[], error: unknown): void {
+  for (const { resolve } of batch) resolve({ type: "refused", error });
+}
+
+/** Roughly what a command adds to a batch, in characters, and an allowance for the rest. */
 function sizeOf(command: Command): number {
   const allowance = 512;
   switch (command.type) {
     case "create":
     case "update":
     case "apply":
-      return allowance + (command.input.specJson?.length ?? 0);
+      return allowance + (command.input.specJson?.length ?? 0) + metadataSize(command.input);
     case "update-status":
-      return allowance + (command.statusJson?.length ?? 0);
-    case "report":
-      return allowance + (command.report.statusJson?.length ?? 0);
+      return allowance + (command.statusJson?.length ?? 0) + (command.metadata ? metadataSize(command.metadata) : 0);
+    case "report": {
+      const { statusJson, labels, annotations } = command.report;
+      return allowance + (statusJson?.length ?? 0) + entriesSize(labels) + entriesSize(annotations);
+    }
     case "delete":
     case "hold":
       return allowance;
   }
+}
+
+function metadataSize({
+  labels,
+  annotations,
+  finalizers,
+}: Pick<MetadataInput, "labels" | "annotations" | "finalizers">) {
+  return entriesSize(labels) + entriesSize(annotations) + finalizers.reduce((sum, { length }) => sum + length, 0);
+}
+
+function entriesSize(entries: ReadonlyMap<string, string | null>): number {
+  let size = 0;
+  for (const [key, value] of entries) size += key.length + (value?.length ?? 0);
+  return size;
 }

@@ -1,4 +1,5 @@
 import pg from "pg";
+import { DomainError } from "../../resource/errors.js";
 import { translateDriverError } from "./driver-errors.js";
 
 /** An SQL text with the name it is prepared, counted and logged under. Values are always parameters. */
@@ -18,13 +19,18 @@ export interface Connection {
 /** How a store reaches PostgreSQL. */
 export interface DatabaseOptions {
   readonly url: string;
-  /** Connections at most; 10 by default: the work is done in batches, so few are enough. */
+  /** Connections at most; `DEFAULT_POOL_SIZE` by default. */
   readonly poolSize?: number | undefined;
+  /** How long an answer is waited for, in milliseconds; 12,000 by default, which is longer than any statement may take. */
+  readonly queryTimeoutMs?: number | undefined;
   /** Told about every statement sent, by name. */
   readonly onStatement?: ((name: string) => void) | undefined;
   /** Told about connections that break while idle. */
   readonly onIdleError?: ((error: Error) => void) | undefined;
 }
+
+/** Few are enough: the work is done in batches. */
+export const DEFAULT_POOL_SIZE = 10;
 
 /**
  * Sent as start-up options, so they cost no statement. The timeouts (milliseconds) bound every transaction: a paused replica
@@ -67,9 +73,12 @@ export class Database implements Connection {
     this.#onStatement = options.onStatement ?? (() => {});
     this.#pool = new pg.Pool({
       connectionString: options.url,
-      max: options.poolSize ?? 10,
+      max: options.poolSize ?? DEFAULT_POOL_SIZE,
       connectionTimeoutMillis: 5_000,
+      // A connection whose other end vanished would else be waited for without end.
+      query_timeout: options.queryTimeoutMs ?? 12_000,
       keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
       types,
       application_name: "reconcile",
       options: SESSION_OPTIONS.map((option) => `-c ${option}`).join(" "),
@@ -95,8 +104,7 @@ export class Database implements Connection {
         await connection.query(COMMIT);
         return result;
       } catch (error) {
-        // The error that matters is the first one; a connection that cannot roll back is discarded by #lend.
-        await connection.query(ROLLBACK).catch(() => {});
+        await rollBack(connection, error);
         throw error;
       }
     });
@@ -151,6 +159,13 @@ export class Database implements Connection {
       client.release(broken);
     }
   }
+}
+
+/** Ends a transaction that failed with `cause`. The first error is the one that matters, so this never rejects. */
+export async function rollBack(connection: Connection, cause: unknown): Promise<void> {
+  // A connection that lost the server is discarded, and its transaction with it: it could only be waited for once more.
+  if (cause instanceof DomainError && cause.code === "UNAVAILABLE") return;
+  await connection.query(ROLLBACK).catch(() => {});
 }
 
 /** Opens a transaction. */

@@ -18,13 +18,19 @@ export function isRetryable(error: unknown): boolean {
   return state === "40P01" || state === "40001";
 }
 
+/** PostgreSQL cut the transaction off because it took too long: less of it at once may pass. */
+export function isCutOff(error: unknown): boolean {
+  const state = sqlState(error instanceof DomainError ? error.cause : error);
+  return state === "25P03" || state === "25P04" || state === "57014";
+}
+
 /** A row has no partition to go to: a check violation that names no constraint. */
 export function isPartitionMissing(error: unknown): boolean {
   return sqlState(error) === "23514" && constraintOf(error) === undefined;
 }
 
-/** 08 connection, 57P01..5 shutdown, 53300 too many connections; 25P03/25P04, 55P03 and 57014 cut off by a timeout of ours. */
-const AWAY_STATES = /^(08...|57P0[1-5]|53300|25P0[34]|55P03|57014)$/;
+/** 08 connection, 57P01..5 shutdown, 53300 too many connections, 25006 a standby; 25P03/25P04, 55P03 and 57014 cut off by a timeout of ours. */
+const AWAY_STATES = /^(08...|57P0[1-5]|53300|25006|25P0[34]|55P03|57014)$/;
 const AWAY_CODES = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
@@ -35,7 +41,8 @@ const AWAY_CODES = new Set([
   "EHOSTUNREACH",
 ]);
 /** The driver raises these without any code when the socket goes or the pool waits too long. */
-const AWAY_MESSAGES = /Connection terminated|not queryable|timeout exceeded when trying to connect|Client was closed/;
+const AWAY_MESSAGES =
+  /Connection terminated|not queryable|Query read timeout|timeout exceeded when trying to connect|Client was closed/;
 
 /** Turns "PostgreSQL is away" into UNAVAILABLE, keeping the original as cause; returns every other error as it is. */
 export function translateDriverError(error: unknown): unknown {

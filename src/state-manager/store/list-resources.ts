@@ -13,7 +13,10 @@ const HEADS = `
     SELECT revision, fingerprint FROM events WHERE log_id = f.log_id ORDER BY revision DESC LIMIT 1
   ) e ON true`;
 
-/** One page in creation order. Reads one row more than asked to know whether another page follows. */
+/**
+ * One page in creation order, shorter than asked for when it would be larger than `maxBytes`. Looks one row further, to know
+ * whether another page follows.
+ */
 export async function listResources(database: Database, query: ListQuery): Promise<ResourcePage> {
   const values: unknown[] = [];
   const parameter = (value: unknown) => `$${values.push(value)}`;
@@ -24,22 +27,30 @@ export async function listResources(database: Database, query: ListQuery): Promi
     : "resources r";
   const text = `
     SELECT h.heads, p.* FROM (${HEADS}) h LEFT JOIN LATERAL (
-      SELECT ${RESOURCE_COLUMNS} FROM ${from} WHERE ${conditions.join(" AND ")}
-      ORDER BY ${query.pendingOnly ? "w.resource_id" : "r.id"}
-      LIMIT ${parameter(query.limit + 1)} OFFSET ${parameter(query.offset)}
+      SELECT ${RESOURCE_COLUMNS}, found FROM (
+        SELECT r.*, sum(bytes) OVER (ORDER BY id) AS bytes_so_far, row_number() OVER (ORDER BY id) AS position,
+          count(*) OVER () AS found
+        FROM (
+          SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}
+          ORDER BY ${query.pendingOnly ? "w.resource_id" : "r.id"}
+          LIMIT ${parameter(query.limit + 1)} OFFSET ${parameter(query.offset)}
+        ) r
+      ) r
+      WHERE position = 1 OR (position <= ${parameter(query.limit)} AND bytes_so_far <= ${parameter(query.maxBytes)})
     ) p ON true ORDER BY p.id`;
   const rows = await database.query<PageRow>({ name: "list-resources", text, isPrepared: false }, values);
   // With an empty page the left join leaves one row: the heads, and nulls.
   const resources = rows.flatMap((row) => (row.id === null ? [] : [resourceFromRow(row)]));
-  const page = resources.slice(0, query.limit);
+  const hasMore = resources.length < Number(rows[0]?.found ?? 0);
   return {
-    resources: page,
-    nextAfterId: resources.length > query.limit ? page.at(-1)?.id : undefined,
+    resources,
+    nextAfterId: hasMore ? resources.at(-1)?.id : undefined,
     heads: parseHeads(rows[0]?.heads ?? ""),
   };
 }
 
-type PageRow = { readonly heads: string } & (ResourceRow | { readonly id: null });
+/** `found`: rows of the page before its size was looked at. */
+type PageRow = { readonly heads: string; readonly found: bigint | null } & (ResourceRow | { readonly id: null });
 
 function filterConditions({ filter, pendingOnly }: ListQuery, parameter: (value: unknown) => string): string[] {
   const conditions: string[] = [];

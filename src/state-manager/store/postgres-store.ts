@@ -1,9 +1,10 @@
+import pLimit from "p-limit";
 import type { CommittedBatch, DurableChangeLog } from "../log/change-log.js";
 import { Compactor } from "../log/compactor.js";
 import { PostgresChangeLog } from "../log/postgres-change-log.js";
 import type { Metrics } from "../observability/metrics.js";
 import { BatchCommitter } from "./commit-batch.js";
-import { Database, PING } from "./database.js";
+import { Database, DEFAULT_POOL_SIZE, PING } from "./database.js";
 import { EventPartitions } from "./event-partitions.js";
 import { GroupCommit } from "./group-commit.js";
 import { listResources } from "./list-resources.js";
@@ -59,6 +60,8 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
   const partitions = new EventPartitions(database);
   await partitions.ensure();
   const reads = new ReadBatcher(database);
+  // Lists are long and may be many; writes, leases and renewals must always find a connection.
+  const limitLists = pLimit(Math.max(1, (options.poolSize ?? DEFAULT_POOL_SIZE) >> 1));
   const sink = new GroupCommit({
     committer: new BatchCommitter(database, identity.logCount),
     logCount: identity.logCount,
@@ -78,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
     identity,
     database,
     sink,
-    reader: { get: (key) => reads.get(key), list: (query) => listResources(database, query) },
+    reader: { get: (key) => reads.get(key), list: (query) => limitLists(() => listResources(database, query)) },
     log: new PostgresChangeLog(database),
     compactor,
     ping: () =>

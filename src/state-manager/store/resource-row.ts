@@ -92,12 +92,22 @@ export const METADATA_COLUMNS: readonly ResourceColumn[] = [
   column("observed_generation", "bigint", ({ observedGeneration }) => observedGeneration),
   column("revision", "bigint", ({ revision }) => revision),
   column("write_count", "bigint", ({ writeCount }) => writeCount),
+  column("bytes", "integer", payloadBytes),
   column("updated_at", "timestamptz", ({ updatedAt }) => updatedAt.toISOString()),
   column("deletion_requested_at", "timestamptz", (resource) => resource.deletionRequestedAt?.toISOString() ?? null),
 ];
 
 export const SPEC_COLUMN: ResourceColumn = column("spec", "json", ({ specJson }) => specJson);
 export const STATUS_COLUMN: ResourceColumn = column("status", "json", ({ statusJson }) => statusJson);
+
+/** The bytes of what may be large in a resource. */
+export function payloadBytes({ specJson, statusJson, labels, annotations }: Resource): number {
+  let bytes = Buffer.byteLength(specJson ?? "") + Buffer.byteLength(statusJson ?? "");
+  for (const entries of [labels, annotations]) {
+    for (const [key, value] of entries) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
+  }
+  return bytes;
+}
 
 function entriesToJson(entries: StringMap): string {
   return entries.size === 0 ? "{}" : JSON.stringify(Object.fromEntries(entries));

@@ -43,6 +43,8 @@ export interface ListQuery {
   readonly offset: number;
   /** 1 to 10,000. */
   readonly limit: number;
+  /** A page ends before it is larger than this, payloads counted; its first resource always comes. */
+  readonly maxBytes: number;
 }
 
 /** The strong read side. */

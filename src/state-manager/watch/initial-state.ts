@@ -1,5 +1,6 @@
 import pLimit from "p-limit";
 import type { Change, Position } from "../../resource/change.js";
+import { PAGE_MAX_BYTES } from "../../resource/limits.js";
 import { logOf } from "../../resource/log-of.js";
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
@@ -54,7 +55,7 @@ export class InitialState {
     let afterId: bigint | undefined = 0n;
     let limit = FIRST_PAGE_ROWS;
     while (afterId !== undefined) {
-      const query: ListQuery = { filter, pendingOnly: false, afterId, offset: 0, limit };
+      const query: ListQuery = { filter, pendingOnly: false, afterId, offset: 0, limit, maxBytes: PAGE_MAX_BYTES };
       const page: ResourcePage = await this.#limit(() => this.#reader.list(query));
       pages.add(page.nextAfterId, page.heads);
       yield* toParts(page.resources.filter((resource) => isAtMost(resource, start)));

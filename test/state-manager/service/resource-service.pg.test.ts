@@ -23,7 +23,14 @@ const reasonOf = (promise: Promise<unknown>) =>
     () => "none",
     (error) => (hasReason(error, error.reason) ? error.reason : String(error)),
   );
-const everything: ListRequest = { filter: {}, pendingOnly: false, pageToken: "", offset: 0, limit: 500 };
+const everything: ListRequest = {
+  filter: {},
+  pendingOnly: false,
+  pageToken: "",
+  offset: 0,
+  maxBytes: 1 << 24,
+  limit: 500,
+};
 
 describe("ResourceService", () => {
   test("creates, reads, replaces, applies, reports and removes one resource", async () => {

@@ -5,7 +5,7 @@ import { logOf } from "../../../src/resource/log-of.js";
 import { openTestStore, type TestStore } from "../../support/store.js";
 import { thing, thingKey } from "../../support/things.js";
 
-const everything = { filter: {}, pendingOnly: false, afterId: 0n, offset: 0, limit: 500 };
+const everything = { filter: {}, pendingOnly: false, afterId: 0n, offset: 0, limit: 500, maxBytes: 1 << 24 };
 
 async function history(store: TestStore, log: number): Promise<Change[]> {
   const changes: Change[] = [];

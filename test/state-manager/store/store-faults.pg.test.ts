@@ -2,6 +2,8 @@ import pg from "pg";
 import { afterEach, describe, expect, it } from "vitest";
 import { type Change, ORIGIN, type Position } from "../../../src/resource/change.js";
 import { DomainError } from "../../../src/resource/errors.js";
+import { logOf } from "../../../src/resource/log-of.js";
+import { Database, PING } from "../../../src/state-manager/store/database.js";
 import { EventPartitions, partitionName } from "../../../src/state-manager/store/event-partitions.js";
 import { migrate } from "../../../src/state-manager/store/migrate.js";
 import { openStore, type PostgresStore } from "../../../src/state-manager/store/postgres-store.js";
@@ -163,5 +165,99 @@ describe("a backup that holds its locks", () => {
     // Dropping has to wait for the backup; it gives way to writers instead.
     await expect(store.compactor.compact(48)).rejects.toMatchObject({ code: "UNAVAILABLE" });
     expect((await store.sink.submit({ type: "create", input: thing("after") })).outcome).toBe("CREATED");
+  });
+});
+
+describe("a connection whose other end vanished without a word", () => {
+  it("is given up, so that its pool goes on", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const target = new URL(url);
+    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+    cleanups.push(() => proxy.close());
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const database = new Database({ url: proxied.href, poolSize: 1, queryTimeoutMs: 500 });
+    cleanups.push(() => database.close());
+    await database.query(PING);
+    proxy.swallow();
+    const lost = database.transaction((connection) => connection.query(PING));
+    await expect(lost).rejects.toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
+    expect(await database.query(PING)).toHaveLength(1);
+  });
+});
+
+describe("small writes on large resources", () => {
+  it("that are too much for one transaction are stored in several", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const store = await open(url);
+    const slow = new pg.Client({ connectionString: url });
+    await slow.connect();
+    cleanups.push(() => slow.end());
+    // Stands for a megabyte of each: PostgreSQL needs 80 ms per event, and a transaction has 5 s.
+    await slow.query(`
+      CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.08); RETURN NEW; END $$;
+      CREATE TRIGGER slow BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION be_slow()`);
+    const results = await Promise.all(
+      Array.from({ length: 70 }, (_, i) => store.sink.submit({ type: "create", input: thing(`n-${i}`) })),
+    );
+    expect(results.map(({ outcome }) => outcome)).toEqual(Array(70).fill("CREATED"));
+  });
+});
+
+describe("both replies of two COMMITs lost with a pool of two", () => {
+  it("are found all the same", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const target = new URL(url);
+    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+    cleanups.push(() => proxy.close());
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const store = await openStore({
+      databaseUrl: proxied.href,
+      logCount: 2,
+      poolSize: 2,
+      commitConcurrency: 2,
+      onCommitted: async () => {},
+    });
+    cleanups.push(() => store.close());
+    const shards = [0, 1].map((log) => ["a", "b", "c", "d"].find((shard) => logOf(shard, 2) === log) ?? "");
+    await Promise.all(
+      shards.map((shardId) => store.sink.submit({ type: "create", input: thing(`warm-${shardId}`, { shardId }) })),
+    );
+    proxy.cutReplyTo("COMMIT", 2);
+    const writes = [];
+    for (const shardId of shards) {
+      writes.push(store.sink.submit({ type: "create", input: thing(`cut-${shardId}`, { shardId }) }));
+      // The first is on its way before the second comes: two transactions.
+      for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
+    }
+    const results = await Promise.all(writes);
+    expect(proxy.hasCut()).toBe(true);
+    expect(results.map(({ outcome }) => outcome)).toEqual(["CREATED", "CREATED"]);
+  });
+});
+
+describe("a list of large resources", () => {
+  it("is paged by size, and every page leads on", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const store = await open(url);
+    const specJson = JSON.stringify("x".repeat(400_000));
+    await Promise.all(
+      Array.from({ length: 10 }, (_, i) => store.sink.submit({ type: "create", input: thing(`n-${i}`, { specJson }) })),
+    );
+    const sizes: number[] = [];
+    for (let afterId: bigint | undefined = 0n; afterId !== undefined; ) {
+      const query = { filter: {}, pendingOnly: false, afterId, offset: 0, limit: 500, maxBytes: 1_000_000 };
+      const page = await store.reader.list(query);
+      sizes.push(page.resources.length);
+      afterId = page.nextAfterId;
+    }
+    expect(sizes).toEqual([2, 2, 2, 2, 2]);
+    // However well it compresses on disk.
+    expect((await store.log.read(0, ORIGIN, 500)).length).toBe(10);
   });
 });

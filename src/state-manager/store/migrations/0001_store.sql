@@ -41,6 +41,8 @@ CREATE TABLE resources (
   observed_generation bigint NOT NULL,
   revision bigint NOT NULL,
   write_count bigint NOT NULL,
+  -- Of spec, status and metadata: bounds what a page brings into memory, without reading what is stored out of line.
+  bytes integer NOT NULL,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   deletion_requested_at timestamptz,
@@ -68,6 +70,8 @@ CREATE TABLE events (
   kind text COLLATE "C" NOT NULL,
   namespace text COLLATE "C" NOT NULL,
   name text COLLATE "C" NOT NULL,
+  -- As in resources.
+  bytes integer NOT NULL,
   -- Everything of the event but the key, spec and status, as change-codec.ts writes it.
   meta text NOT NULL,
   spec text,

@@ -2,22 +2,6 @@ import type { WorkItem } from "../../../resource/work.js";
 import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
 
-/**
- * The items of keys $1..$4 (parallel arrays, sorted), locked in that order: the one lock order (2.5). `is_session_live` is
- * decided on the database clock.
- */
-export const LOCK_WORK_ITEMS: Statement = {
-  name: "lock-work-items",
-  text: `
-    SELECT w.*, coalesce(s.expires_at > clock_timestamp(), false) AS is_session_live
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-      AS k (resource_group, kind, namespace, name, position)
-    JOIN work_items w USING (resource_group, kind, namespace, name)
-    LEFT JOIN sessions s ON s.session_id = w.lease_session_id
-    ORDER BY k.position
-    FOR UPDATE OF w`,
-};
-
 const KEY_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "resource_group", type: "text", read: ({ key }) => key.resourceGroup },
   { name: "kind", type: "text", read: ({ key }) => key.kind },
@@ -63,14 +47,42 @@ export const CHANGED_ITEM_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "keeps_lease", type: "boolean", read: ({ lease }) => lease !== null },
 ];
 
-const LEASE_COLUMNS = ["token", "session_id", "resource_id", "wanted", "deadline"].map((name) => `lease_${name}`);
+const LEASE_COLUMNS = [
+  "lease_token",
+  "lease_session_id",
+  "lease_resource_id",
+  "lease_wanted",
+  "leased_at",
+  "lease_deadline",
+];
+
+/** What `WorkItemRow` names; a star would break the prepared statement of a running replica when a column is added. */
+const WORK_ITEM_COLUMNS = [...NEW_ITEM_COLUMNS.map(({ name }) => name), ...LEASE_COLUMNS]
+  .map((name) => `w.${name}`)
+  .join(", ");
+
+/**
+ * The items of keys $1..$4 (parallel arrays, sorted), locked in that order: the one lock order (2.5). `is_session_live` is
+ * decided on the database clock.
+ */
+export const LOCK_WORK_ITEMS: Statement = {
+  name: "lock-work-items",
+  text: `
+    SELECT ${WORK_ITEM_COLUMNS}, coalesce(s.expires_at > clock_timestamp(), false) AS is_session_live
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+      AS k (resource_group, kind, namespace, name, position)
+    JOIN work_items w USING (resource_group, kind, namespace, name)
+    LEFT JOIN sessions s ON s.session_id = w.lease_session_id
+    ORDER BY k.position
+    FOR UPDATE OF w`,
+};
 
 /** Locked items. A batch may end a lease, never make or change one. */
 export const UPDATE_WORK_ITEMS: Statement = {
   name: "update-work-items",
   text: `
     UPDATE work_items w SET ${STATE_COLUMNS.map(({ name }) => `${name} = x.${name}`).join(", ")},
-      ${[...LEASE_COLUMNS, "leased_at"].map((name) => `${name} = CASE WHEN x.keeps_lease THEN w.${name} END`).join(", ")}
+      ${LEASE_COLUMNS.map((name) => `${name} = CASE WHEN x.keeps_lease THEN w.${name} END`).join(", ")}
     FROM ${unnestColumns(CHANGED_ITEM_COLUMNS)}
     WHERE (w.resource_group, w.kind, w.namespace, w.name) = (x.resource_group, x.kind, x.namespace, x.name)`,
 };

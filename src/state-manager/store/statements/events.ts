@@ -2,6 +2,7 @@ import type { Change } from "../../../resource/change.js";
 import { encodeMeta } from "../../log/change-codec.js";
 import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
+import { payloadBytes } from "../resource-row.js";
 
 /** Locks the heads of `logs` in order, one statement before anything is read (2.3). One round trip with BEGIN. */
 export function lockHeadsScript(logs: readonly number[]): Statement {
@@ -72,6 +73,7 @@ export const EVENT_COLUMNS: readonly Column<StampedChange>[] = [
   column("kind", "text", ({ resource }) => resource.key.kind),
   column("namespace", "text", ({ resource }) => resource.key.namespace),
   column("name", "text", ({ resource }) => resource.key.name),
+  column("bytes", "integer", ({ resource }) => payloadBytes(resource)),
   column("meta", "text", encodeMeta),
   column("spec", "text", ({ resource }) => resource.specJson),
   column("status", "text", ({ resource }) => resource.statusJson),
@@ -107,16 +109,15 @@ export interface EventRow {
 }
 
 /**
- * Events of log $1 from revision $2 (inclusive, to compare its fingerprint), at most $3, of about $4 bytes: sizes as stored, so
- * nothing is detoasted to be left out. The first two always come.
+ * Events of log $1 from revision $2 (inclusive, to compare its fingerprint), at most $3 and about $4 bytes. The first two
+ * always come.
  */
 export const READ_EVENTS: Statement = {
   name: "read-events",
   text: `
     SELECT revision, fingerprint, previous_fingerprint, type, resource_group, kind, namespace, name, meta, spec, status
     FROM (
-      SELECT e.*, sum(coalesce(pg_column_size(spec), 0) + coalesce(pg_column_size(status), 0) + pg_column_size(meta))
-        OVER (ORDER BY revision) AS bytes_so_far
+      SELECT e.*, sum(bytes) OVER (ORDER BY revision) AS bytes_so_far
       FROM (
         SELECT * FROM events WHERE log_id = $1 AND revision >= $2::bigint ORDER BY revision LIMIT $3
       ) e
