@@ -21,6 +21,8 @@ export interface ClientResource<Spec = unknown, Status = unknown> {
   readonly generation: bigint;
   readonly observedGeneration: bigint;
   readonly revision: bigint;
+  /** Counts writes; of two states of one uid the one with the higher count is the newer, whatever logs they came from. */
+  readonly writeCount: bigint;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   /** Undefined while nobody asked for its deletion. */
@@ -61,6 +63,7 @@ export function readResource<Spec, Status>(
     generation: wire.generation,
     observedGeneration: wire.observedGeneration,
     revision: wire.revision,
+    writeCount: wire.writeCount,
     createdAt: readTime(wire.createdAt),
     updatedAt: readTime(wire.updatedAt),
     deletionRequestedAt: wire.deletionRequestedAt && timestampDate(wire.deletionRequestedAt),

@@ -48,6 +48,9 @@ export interface WatchOptions {
  * Watches across reconnects, each time going on after the last batch that was handed out: nothing is missed or repeated
  * (I2, I3). Ends quietly when the signal aborts.
  *
+ * Whoever keeps what exists keeps it by uid, and ignores an event whose `writeCount` is below the held one: a store with several
+ * logs may swap the two halves of a move.
+ *
  * When history no longer covers the place (I4): with `sendInitialState` a RESYNC event and the initial state again,
  * without it an {@link ApiError} for which `isTokenRefused` holds.
  */

@@ -15,6 +15,7 @@ export type ErrorCode =
 export type ErrorReason =
   | "INVALID_FIELD"
   | "INVALID_JSON"
+  | "INVALID_MESSAGE"
   | "PAYLOAD_TOO_LARGE"
   | "NOT_FOUND"
   | "ALREADY_EXISTS"

@@ -40,10 +40,13 @@ export class ConfigError extends Error {
 
 /**
  * Reads the environment. Throws ConfigError with every problem at once, before anything is started. Other variables are
- * none of our business.
+ * none of our business, but a caller with variables of its own may add the problems that it has found in them.
  */
-export function readConfig(env: Environment): { readonly config: Config; readonly secrets: Secrets } {
-  const problems = conflicts(env);
+export function readConfig(
+  env: Environment,
+  foundBefore: readonly string[] = [],
+): { readonly config: Config; readonly secrets: Secrets } {
+  const problems = [...foundBefore, ...conflicts(env)];
   const values = readValues(env, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const config = {

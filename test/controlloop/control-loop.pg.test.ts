@@ -246,6 +246,31 @@ describe("a control loop", () => {
     expect(work).toMatchObject({ lastError: expect.stringContaining("report refused: ") });
   });
 
+  it("goes on at once with what a killed run of its instance had leased, not after that session's 15 s", async () => {
+    const kind = `thing${++kinds}`;
+    const key = { resourceGroup: "test", kind, namespace: "default", name: "a" };
+    const instanceId = "one-host";
+    const { reconcilers } = connection;
+    await client.create({ key, spec: { size: 1 } });
+    // A killed run, to the server: it leased, and nothing more is heard from it.
+    const { sessionId } = await reconcilers.register({
+      name: `${kind}-reconciler`,
+      instanceId,
+      kinds: [{ resourceGroup: "test", kind }],
+      concurrency: 1,
+    });
+    await until(async () => (await reconcilers.lease({ sessionId, maxItems: 1 })).items.length === 1);
+
+    run({ reconcile: () => done() }, { kind, instanceId });
+    await until(async () => (await client.get(key))?.observedGeneration === 1n, { timeoutMs: 5_000 });
+  });
+
+  it("refuses one instance id for two reconcilers of one name: they would fence each other", () => {
+    const reconciler = defineReconciler({ name: "same", resourceGroup: "test", kind: "x", reconcile: () => done() });
+    const options = { serverUrl: server.url, reconcilers: [reconciler, { ...reconciler, kind: "y" }] };
+    expect(() => runControlLoop({ ...options, instanceId: "one-host" })).toThrow("different names, not same, same");
+  });
+
   it("ends when the server refuses its registration", async () => {
     const loop = runControlLoop({
       serverUrl: server.url,
@@ -257,9 +282,11 @@ describe("a control loop", () => {
   });
 });
 
-/** Runs a reconciler for a kind of its own until the test ends. */
-function run(definition: Omit<ReconcilerDefinition<Spec, Status>, "name" | "resourceGroup" | "kind">) {
-  const kind = `thing${++kinds}`;
+/** Runs a reconciler until the test ends, for a kind of its own unless the test has one. */
+function run(
+  definition: Omit<ReconcilerDefinition<Spec, Status>, "name" | "resourceGroup" | "kind">,
+  { kind = `thing${++kinds}`, ...options }: { readonly kind?: string; readonly instanceId?: string } = {},
+) {
   const loop = runControlLoop({
     serverUrl: server.url,
     reconcilers: [
@@ -268,6 +295,7 @@ function run(definition: Omit<ReconcilerDefinition<Spec, Status>, "name" | "reso
     logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
     metrics: new Registry(),
     graceMs: 1_000,
+    ...options,
   });
   onTestFinished(() => loop.stop());
   return { kind, key: { resourceGroup: "test", kind, namespace: "default", name: "a" }, stop: () => loop.stop() };

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
+import { connect } from "../../src/client/connection.js";
 import { freePort } from "../../src/shared/free-port.js";
 import { identifyProcess } from "../../src/shared/process-identity.js";
 import { runDirectory } from "../support/run-directory.js";
@@ -63,12 +64,40 @@ describe("npm start", { timeout: 60_000 }, () => {
     expect(strays).toEqual([]);
   });
 
+  it("fences the sessions of a killed run at once: what it had leased is not blocked until they expire", async () => {
+    const killed = start();
+    await sampleUrl(killed);
+    const before = await sessionsByName();
+    killed.process.kill("SIGKILL");
+    await killed.exit;
+    started.pop();
+
+    await sampleUrl(start());
+    const fenced = before.map(({ sessionId }) => sessionId);
+    const after = await until(
+      async () => {
+        const sessions = await sessionsByName();
+        return sessions.length === 3 && !sessions.some(({ sessionId }) => fenced.includes(sessionId)) && sessions;
+      },
+      { timeoutMs: 5_000, what: "the sessions of the new run, and no others, are live" },
+    );
+    expect(after.map(instance)).toEqual(before.map(instance));
+  });
+
   it("exits at once at a second Ctrl-C, but not at the echo that npm adds to the first", async () => {
     const program = start();
     await sampleUrl(program);
     program.process.kill("SIGINT");
     program.process.kill("SIGINT");
     expect((await program.exit).code).toBe(0);
+  });
+
+  it("names a wrong EXAMPLES_PROCESS_ALLOW together with other wrong settings, before anything is started", async () => {
+    const program = start({ EXAMPLES_PROCESS_ALLOW: "/bin/sh", LOG_LEVEL: "loud" });
+    expect((await program.exit).code).toBe(1);
+    const lines = program.text().trimEnd().split("\n");
+    expect(lines.map((line) => line.split(" ")[0])).toEqual(["EXAMPLES_PROCESS_ALLOW", "LOG_LEVEL"]);
+    expect(readdirSync(dataDir)).toEqual([]);
   });
 
   it("names SERVER_PORT in one line when the port is taken", async () => {
@@ -91,9 +120,9 @@ describe("npm start", { timeout: 60_000 }, () => {
   });
 });
 
-function start(): Started {
+function start(settings: Readonly<Record<string, string>> = {}): Started {
   const child = spawn(process.execPath, [resolve("dist/src/dev/main.js")], {
-    env: { PATH: process.env.PATH, RECONCILE_DATA_DIR: dataDir, SERVER_PORT: String(serverPort) },
+    env: { PATH: process.env.PATH, RECONCILE_DATA_DIR: dataDir, SERVER_PORT: String(serverPort), ...settings },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let text = "";
@@ -102,6 +131,20 @@ function start(): Started {
   const program = { process: child, text: () => text, exit };
   started.push(program);
   return program;
+}
+
+function instance({ name, instanceId }: { readonly name: string; readonly instanceId: string }): string {
+  return `${name} ${instanceId}`;
+}
+
+/** The live sessions of the running server. */
+async function sessionsByName() {
+  const connection = connect(`http://127.0.0.1:${serverPort}`);
+  try {
+    return (await connection.reconcilers.listReconcilers({})).sessions;
+  } finally {
+    connection.close();
+  }
 }
 
 function sampleUrl(program: Started): Promise<string> {

@@ -79,6 +79,14 @@ describe("validateInput", () => {
     expect(() => validateInput({ ...input, ...part })).toThrow(message);
   });
 
+  test("tells a missing shard before too many labels and too large a spec", () => {
+    const many = new Map(count(257).map((name) => [name, ""]));
+    const large = { labels: many, specJson: `"${"x".repeat(2 ** 20)}"` };
+    expect(() => validateInput({ ...input, ...large, shardId: "" })).toThrow("shard_id must not be empty");
+    const metadata = { shardId: "", labels: many, annotations: new Map(), finalizers: [] };
+    expect(() => validateStatusWrite({ ...write, metadata })).toThrow("shard_id must not be empty");
+  });
+
   test("says which limit by its reason", () => {
     const reasonOf = (part: Partial<ResourceInput>) => {
       try {

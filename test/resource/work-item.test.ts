@@ -218,7 +218,12 @@ describe("finishPass", () => {
 
   test("SUCCESS on what has been changed during the pass is no failure", () => {
     const changed = enqueue(LEASED, wish({ reason: "SPEC_CHANGED" }));
-    expect(finish(changed, RESULTS.success, true)).toMatchObject({ failures: 0, lastError: "", dueAt: NOW, message: "" });
+    expect(finish(changed, RESULTS.success, true)).toMatchObject({
+      failures: 0,
+      lastError: "",
+      dueAt: NOW,
+      message: "",
+    });
   });
 
   test.each(Object.values(RESULTS))("I7: a change during the lease makes $type due at once", (result) => {

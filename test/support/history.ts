@@ -133,8 +133,7 @@ export function firstDifference(expected: readonly Seen[], seen: readonly Seen[]
     const got = seen.filter((each) => each.log === log);
     for (let i = 0; i < Math.max(want.length, got.length); i++) {
       const [a, b] = [want[i], got[i]];
-      const isSame =
-        a?.revision === b?.revision && a?.type === b?.type && a?.uid === b?.uid && a?.body === b?.body;
+      const isSame = a?.revision === b?.revision && a?.type === b?.type && a?.uid === b?.uid && a?.body === b?.body;
       if (!isSame) return { log, index: i, expected: a, seen: b, previous: got[i - 1], next: got[i + 1] };
     }
   }
@@ -206,4 +205,3 @@ function findFlaws(rows: readonly Row[]): readonly string[] {
     return previous === end.fingerprint ? [] : [`log ${log}: ${revision} does not name the fingerprint before it`];
   });
 }
-

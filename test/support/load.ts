@@ -104,7 +104,8 @@ export class Load {
     } catch (thrown) {
       const error = ApiError.from(thrown);
       this.#count(error);
-      if (!isOutcomeUnknown(error) && !resource.isContested) this.violations.push(`write ${number} of ${resource.name}: ${error.code} ${error.message}`);
+      if (!isOutcomeUnknown(error) && !resource.isContested)
+        this.violations.push(`write ${number} of ${resource.name}: ${error.code} ${error.message}`);
       return replica + 1;
     }
   }
@@ -156,5 +157,7 @@ function findDoubled(history: History): readonly string[] {
       applied.set(`${field} of write ${number}`, (applied.get(`${field} of write ${number}`) ?? 0) + 1);
     }
   }
-  return [...applied].filter(([, times]) => times > 1).map(([what, times]) => `${what} stands in the log ${times} times`);
+  return [...applied]
+    .filter(([, times]) => times > 1)
+    .map(([what, times]) => `${what} stands in the log ${times} times`);
 }

@@ -9,7 +9,7 @@ import { runDirectory } from "./run-directory.js";
 import { until } from "./until.js";
 
 /** A line of JSON that a program wrote. */
-export type LogLine = Readonly<Record<string, unknown>>;
+type LogLine = Readonly<Record<string, unknown>>;
 
 /** A running program; it ends with the test process at the latest. */
 export interface Program {
@@ -29,7 +29,11 @@ export interface Program {
 /** Starts `node` on a file. `nodeOptions` stand before it, `args` after it. */
 export function startProgram(
   file: string,
-  options: { readonly env?: NodeJS.ProcessEnv; readonly args?: readonly string[]; readonly nodeOptions?: readonly string[] },
+  options: {
+    readonly env?: NodeJS.ProcessEnv;
+    readonly args?: readonly string[];
+    readonly nodeOptions?: readonly string[];
+  },
 ): Program {
   const directory = mkdtempSync(join(runDirectory(), "program-"));
   // The directory in its command line is how run-directory.ts knows it when this process could not end it.

@@ -1,8 +1,9 @@
-// A worker in a process of its own, made of what the package offers: `worker-process.mjs <server> <kind>`. Its passes over
-// resources whose spec says {"hold": true} last until they are aborted. Says what it does as lines of JSON.
+// A worker in a process of its own, made of what the package offers: `worker-process.mjs <server> <kind>
+// <lease duration in ms>`. Its passes over resources whose spec says {"hold": true} last until they are aborted. Says what
+// it does as lines of JSON.
 import { defineReconciler, done, runControlLoop } from "../../dist/src/controlloop/index.js";
 
-const [serverUrl, kind] = process.argv.slice(2);
+const [serverUrl, kind, leaseDuration] = process.argv.slice(2);
 const say = (event, fields) => process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
 
 runControlLoop({
@@ -12,7 +13,7 @@ runControlLoop({
       name: `${kind}-reconciler`,
       resourceGroup: "work",
       kind,
-      leaseDurationMs: 1_500,
+      leaseDurationMs: Number(leaseDuration),
       concurrency: 64,
       async reconcile({ key, spec }, { signal }) {
         say("started", { name: key.name });

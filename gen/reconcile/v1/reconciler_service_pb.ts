@@ -93,7 +93,7 @@ export type RegisterRequest = Message<"reconcile.v1.RegisterRequest"> & {
   concurrency: number;
 
   /**
-   * How long the session lives without Renew; 1 s to 10 min [15 s].
+   * How long the session lives without Renew; 1 s to 10 min [30 s].
    *
    * @generated from field: google.protobuf.Duration lease_duration = 7;
    */
@@ -164,7 +164,7 @@ export type RegisterResponse = Message<"reconcile.v1.RegisterResponse"> & {
   epoch: bigint;
 
   /**
-   * The lease duration in force; renew three times within it.
+   * The lease duration in force; renew three times within it, or twice while no lease is held.
    *
    * @generated from field: google.protobuf.Duration lease_duration = 3;
    */
@@ -269,7 +269,8 @@ export const LeaseRequestSchema: GenMessage<LeaseRequest> = /*@__PURE__*/
  */
 export type LeaseResponse = Message<"reconcile.v1.LeaseResponse"> & {
   /**
-   * Empty when nothing came due. spec and status come as JSON text.
+   * Empty when nothing came due. spec and status come as JSON text. At most about 3 MiB, but always one when any is due: ask
+   * again for the rest.
    *
    * @generated from field: repeated reconcile.v1.LeasedItem items = 1;
    */

@@ -927,6 +927,9 @@ export const ResourceService: GenService<{
   /**
    * Streams changes in log order.
    *
+   * A store with several logs orders each of them, not one against another: the two halves of a move (DELETED with moved_to,
+   * ADDED) may swap. Whoever keeps what exists keeps it by uid, and ignores an event whose write_count is below the held one.
+   *
    * OUT_OF_RANGE (reason COMPACTED) when the token is older than the history, INVALID_ARGUMENT (reason FOREIGN_TOKEN or
    * MALFORMED_TOKEN) when it is of another store or lineage or no token at all: list again, then watch from there.
    *

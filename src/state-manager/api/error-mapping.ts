@@ -1,6 +1,7 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { ErrorDetailSchema } from "../../../gen/reconcile/v1/error_pb.js";
 import { DomainError, type ErrorCode } from "../../resource/errors.js";
+import { JSON_DEPTH_MAX } from "../../resource/limits.js";
 
 /** How one class of errors looks on every protocol. */
 interface Mapping {
@@ -54,6 +55,19 @@ export function toConnectError(error: DomainError | InternalError | ConnectError
   const metadata = advice === undefined ? undefined : { "retry-after": advice };
   const detail = { desc: ErrorDetailSchema, value: { reason: error.reason, field: error.field } };
   return new ConnectError(error.message, TABLE[error.code].connect, metadata, [detail], error);
+}
+
+/**
+ * What an error of Connect's own means. INTERNAL and INVALID_ARGUMENT both say that it could not read the request: what goes
+ * wrong behind it arrives as one of the other two classes.
+ */
+export function fromConnectError(error: ConnectError): DomainError | ConnectError {
+  if (error.code !== Code.Internal && error.code !== Code.InvalidArgument) return error;
+  const words = error.rawMessage.includes("recursion depth")
+    ? // Nothing else nests; the parser does not say where, and goes on for more levels than the domain.
+      `spec or status must not be nested deeper than ${JSON_DEPTH_MAX} levels`
+    : `the request must be well-formed: ${error.rawMessage.replace(/^parse binary: /, "")}`;
+  return new DomainError("INVALID_ARGUMENT", "INVALID_MESSAGE", words, { cause: error });
 }
 
 /** The name of an outcome in metrics and logs: Connect's code names, the same for every protocol. */

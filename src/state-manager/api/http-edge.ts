@@ -13,7 +13,7 @@ export interface EdgeRoutes {
   /** By exact path. */
   readonly pages: ReadonlyMap<string, Page>;
   /** Connect, gRPC and gRPC-Web; answers what it does not know with 404. */
-  readonly rpc: (request: AnyRequest, response: AnyResponse) => void;
+  readonly rpc: (request: AnyRequest, response: AnyResponse, path: string) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -30,6 +30,7 @@ export function httpEdge(routes: EdgeRoutes): (request: AnyRequest, response: An
 
 async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyResponse): Promise<void> {
   const { guard, rest, pages, rpc } = routes;
+  toOriginForm(request);
   const refusal = guard.refusal(request);
   if (refusal !== undefined) {
     answerJson(response, 403, errorJson(refusal.message));
@@ -51,11 +52,24 @@ async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyRe
   }
   const page = pages.get(path);
   if (page === undefined) {
-    rpc(request, response);
+    await rpc(request, response, path);
   } else if (request.method === "GET" || request.method === "HEAD") {
     await page(response);
   } else {
     response.setHeader("allow", "GET, HEAD, OPTIONS");
     answerJson(response, 405, errorJson(`${request.method} is not supported on ${path}; use GET`));
   }
+}
+
+/**
+ * Rewrites `GET http://host/path`, which clients of proxies send and every server must accept (RFC 9112 §3.2.2): its
+ * authority stands for the Host header, which is then to be ignored.
+ */
+function toOriginForm(request: AnyRequest): void {
+  if (request.url?.startsWith("/")) return;
+  const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(request.url ?? "");
+  if (absolute === null || request.httpVersionMajor !== 1) return;
+  const [, authority, target = ""] = absolute;
+  request.headers.host = authority;
+  request.url = target.startsWith("/") ? target : `/${target}`;
 }

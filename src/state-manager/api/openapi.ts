@@ -167,6 +167,7 @@ export const OPENAPI = {
           version: { type: "integer", minimum: 1, description: "Counts writes of the desired state." },
           current_version: { type: "integer", minimum: 0, description: "The last version a reconciler finished." },
           revision: { type: "integer", minimum: 1, description: "The position of the last write in the change log." },
+          write_count: { type: "integer", minimum: 1, description: "Counts all writes of the resource." },
           spec: { description: "What is wanted; any JSON, as it was written." },
           status: { description: "What was observed; any JSON, as it was written." },
         },

@@ -10,7 +10,10 @@ export interface PageSizeRange {
 /** The size of a page. Throws INVALID_FIELD out of range: a silent cap would look like the end of the list (I9). */
 export function pageSize(field: string, asked: number | bigint, range: PageSizeRange): number {
   if (asked < 0 || asked > range.max) {
-    throw invalidField(field, `must be 0 to ${range.max} (got ${cut(`${asked}`)}); ask for further pages with page_token`);
+    throw invalidField(
+      field,
+      `must be 0 to ${range.max} (got ${cut(`${asked}`)}); ask for further pages with page_token`,
+    );
   }
   return Number(asked) || range.default;
 }

@@ -1,35 +1,31 @@
-import type { DescMethod } from "@bufbuild/protobuf";
-import type { ConnectError, Interceptor, StreamResponse } from "@connectrpc/connect";
-import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
+import { type ConnectError, createContextKey, type Interceptor, type StreamResponse } from "@connectrpc/connect";
 import { toConnectError } from "./error-mapping.js";
-import { getOrCreate } from "./get-or-create.js";
-import type { CallError, Endpoint, Pipeline, Protocol } from "./pipeline.js";
+import type { CallError, Pipeline } from "./pipeline.js";
+import { rpcEndpoint, rpcProtocol } from "./rpc-endpoint.js";
+
+/** Whether a call came as far as the pipeline; one whose message Connect cannot read does not (unread-calls.ts). */
+export const REACHED_PIPELINE = createContextKey(false);
 
 /** Sends every Connect, gRPC and gRPC-Web call through the pipeline that REST uses too. */
 export function pipelineInterceptor(pipeline: Pipeline): Interceptor {
-  const endpoints = new Map<DescMethod, Map<Protocol, Endpoint>>();
-  const endpointOf = (method: DescMethod, protocol: Protocol): Endpoint => {
-    const byProtocol = getOrCreate(endpoints, method, () => new Map<Protocol, Endpoint>());
-    return getOrCreate(byProtocol, protocol, () => {
-      return { protocol, method: `${method.parent.typeName}/${method.name}`, shape: shapeOf(method) };
-    });
-  };
   return (next) => async (request) => {
-    const endpoint = endpointOf(request.method, protocolOf(request.header.get("content-type")));
+    request.contextValues.set(REACHED_PIPELINE, true);
+    const endpoint = rpcEndpoint(request.method, rpcProtocol(request.header.get("content-type")));
     const caller = { requestId: request.header.get("x-request-id") ?? undefined, signal: request.signal };
     try {
       if (!request.stream) return await pipeline.call(endpoint, caller, () => next(request));
-      const response = await next(request);
+      // Reads the request of a server stream, and nothing else happens yet: what fails is counted as a call.
+      const opened = next(request).catch((error) => pipeline.call(endpoint, caller, () => Promise.reject(error)));
       // A stream request has a stream response.
-      const messages = (response as StreamResponse).message;
-      return { ...response, message: translated(pipeline.stream(endpoint, caller, messages)) } as StreamResponse;
+      const response = (await opened) as StreamResponse;
+      return { ...response, message: translated(pipeline.stream(endpoint, caller, response.message)) };
     } catch (error) {
       throw translate(error);
     }
   };
 }
 
-/** The pipeline throws nothing but CallError; what Connect throws before a handler runs is a ConnectError. */
+/** The pipeline throws nothing but CallError. */
 function translate(error: unknown): ConnectError {
   return toConnectError(error as CallError);
 }
@@ -40,15 +36,4 @@ async function* translated<T>(messages: AsyncIterable<T>): AsyncGenerator<T, voi
   } catch (error) {
     throw translate(error);
   }
-}
-
-function shapeOf(method: DescMethod): Endpoint["shape"] {
-  if (method.methodKind !== "unary") return "stream";
-  return method === ReconcilerService.method.lease ? "wait" : "unary";
-}
-
-/** A Connect GET has no content type. */
-function protocolOf(contentType: string | null): Protocol {
-  if (contentType === null || !contentType.startsWith("application/grpc")) return "connect";
-  return contentType.startsWith("application/grpc-web") ? "grpc-web" : "grpc";
 }

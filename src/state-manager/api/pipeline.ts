@@ -3,7 +3,7 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import type { Logger } from "pino";
 import { DomainError } from "../../resource/errors.js";
 import type { Metrics } from "../observability/metrics.js";
-import { InternalError, outcomeName } from "./error-mapping.js";
+import { fromConnectError, InternalError, outcomeName } from "./error-mapping.js";
 
 /** How a call arrived; a label of its metrics. */
 export type Protocol = "rest" | "connect" | "grpc" | "grpc-web";
@@ -139,11 +139,16 @@ export class Pipeline {
   }
 
   #failure(endpoint: Endpoint, caller: Caller, error: unknown, startedAt: number | undefined): CallError {
-    const known = isAbort(error) ? endOf(caller) : error;
-    const isForeseen = known instanceof DomainError || known instanceof ConnectError;
-    const failure = isForeseen ? known : this.#unknown(endpoint, caller, known);
+    const failure = this.#translate(endpoint, caller, error);
     if (startedAt !== undefined) this.#observe(endpoint, outcomeName(failure), startedAt);
     return failure;
+  }
+
+  #translate(endpoint: Endpoint, caller: Caller, error: unknown): CallError {
+    if (error instanceof DomainError) return error;
+    // Once the client is gone, Node and Connect break off in ways of their own.
+    if (isAbort(error) || caller.signal?.aborted) return endOf(caller);
+    return error instanceof ConnectError ? fromConnectError(error) : this.#unknown(endpoint, caller, error);
   }
 
   /** An error nobody foresaw is logged here, once, and nowhere else. */

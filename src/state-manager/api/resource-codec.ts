@@ -41,7 +41,7 @@ function decodeMap(map: Readonly<Record<string, string>> | undefined): StringMap
   return new Map(Object.entries(map ?? {}));
 }
 
-/** A resource for the wire; `id` and `writeCount` stay inside. */
+/** A resource for the wire; `id` stays inside. */
 export function encodeResource(resource: Resource, encoding: PayloadEncoding): ResourceMessage {
   const asText = encoding === PayloadEncoding.JSON;
   return create(ResourceSchema, {
@@ -61,6 +61,7 @@ export function encodeResource(resource: Resource, encoding: PayloadEncoding): R
     createdAt: timestampFromDate(resource.createdAt),
     updatedAt: timestampFromDate(resource.updatedAt),
     deletionRequestedAt: encodeTime(resource.deletionRequestedAt),
+    writeCount: resource.writeCount,
   });
 }
 

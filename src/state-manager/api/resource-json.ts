@@ -18,6 +18,7 @@ export function resourceJson(resource: Resource): string {
     `,"created_at":"${resource.createdAt.toISOString()}","updated_at":"${resource.updatedAt.toISOString()}"` +
     `,"deletion_timestamp":${timeJson(resource.deletionRequestedAt)}` +
     `,"version":${resource.generation},"current_version":${resource.observedGeneration},"revision":${resource.revision}` +
+    `,"write_count":${resource.writeCount}` +
     `,"spec":${resource.specJson ?? "null"},"status":${resource.statusJson ?? "null"}}`
   );
 }

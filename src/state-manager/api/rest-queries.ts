@@ -20,7 +20,8 @@ const OFFSET_MAX = 1_000_000_000;
 /** What `GET /api/v1/resources` asks for. Throws INVALID_FIELD. */
 export function decodeListQuery(query: URLSearchParams): ListRequest {
   const offset = integer(query.get("offset"));
-  if (offset < 0n || offset > OFFSET_MAX) throw invalidField("offset", `must be 0 to ${OFFSET_MAX} (got ${cut(`${offset}`)})`);
+  if (offset < 0n || offset > OFFSET_MAX)
+    throw invalidField("offset", `must be 0 to ${OFFSET_MAX} (got ${cut(`${offset}`)})`);
   return {
     filter: decodeFilter(query),
     pendingOnly: TRUE_WORDS.has(query.get("pending")),

@@ -1,4 +1,10 @@
-import { compressionGzip, connectNodeAdapter } from "@connectrpc/connect-node";
+import { Code, ConnectError, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import type { UniversalHandlerFn } from "@connectrpc/connect/protocol";
+import {
+  compressionGzip,
+  universalRequestFromNodeRequest,
+  universalResponseToNodeResponse,
+} from "@connectrpc/connect-node";
 import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ResourceService as ResourceServiceDescriptor } from "../../../gen/reconcile/v1/resource_service_pb.js";
@@ -15,6 +21,7 @@ import { reconcilerHandler } from "./reconciler-handler.js";
 import { addReflection } from "./reflection.js";
 import { resourceHandler } from "./resource-handler.js";
 import { errorJson } from "./rest-dialect.js";
+import { judgeUnread } from "./unread-calls.js";
 
 /** What the RPC surface stands on. */
 export interface RpcOptions {
@@ -25,6 +32,9 @@ export interface RpcOptions {
   readonly pipeline: Pipeline;
   readonly maxBodyBytes: number;
 }
+
+/** Answers a request for `path`, which is its URL without the query. */
+type RpcRoutes = (request: AnyRequest, response: AnyResponse, path: string) => Promise<void>;
 
 /**
  * Nested messages a parser follows. Protobuf's usual 100 is little more than the domain's 30 levels of JSON, and refuses
@@ -44,36 +54,54 @@ const JSON_OPTIONS = {
 };
 
 /** Connect, gRPC and gRPC-Web, with reflection and health. Unknown paths are answered with 404. */
-export function rpcRoutes(options: RpcOptions): (request: AnyRequest, response: AnyResponse) => void {
-  const services = [ResourceServiceDescriptor, ReconcilerService];
-  const serve = connectNodeAdapter({
-    routes(router) {
-      router.service(ResourceServiceDescriptor, resourceHandler(options.resources, options.watch));
-      router.service(ReconcilerService, reconcilerHandler(options.work));
-      addHealth(router, services, options.health);
-      addReflection(router, [...services, Health]);
-    },
-    interceptors: [pipelineInterceptor(options.pipeline)],
-    readMaxBytes: options.maxBodyBytes,
-    acceptCompression: [compressionGzip],
-    compressMinBytes: NEVER_COMPRESS_BYTES,
-    binaryOptions: { recursionLimit: RECURSION_LIMIT },
-    jsonOptions: JSON_OPTIONS,
-    fallback: (request, response) => {
-      answerJson(response, 404, errorJson(`there is no path ${request.url}; see /openapi.json`));
-    },
-  });
-  return (request, response) => {
+export function rpcRoutes(options: RpcOptions): RpcRoutes {
+  const handlers = new Map<string, UniversalHandlerFn>();
+  for (const handler of routerOf(options).handlers)
+    handlers.set(handler.requestPath, judgeUnread(handler, options.pipeline));
+  return async (request, response, path) => {
     if (!isCompleteUrl(request)) {
       answerJson(response, 400, errorJson("the request must name a valid host and path"));
+      return;
+    }
+    const handler = handlers.get(path);
+    if (handler === undefined) {
+      answerJson(response, 404, errorJson(`there is no path ${path}; see /openapi.json`));
       return;
     }
     keepConnectionUsable(request, response);
     // Connect pauses a stream until `drain`, which a client that left never causes: its generator would never end.
     response.once("close", () => response.emit("drain"));
-    // AnyResponse is what both of Node's response classes have in common, and nothing else implements it.
-    serve(request, response as Parameters<typeof serve>[1]);
+    await serve(handler, request, response);
   };
+}
+
+function routerOf({ resources, watch, work, health, pipeline, maxBodyBytes }: RpcOptions): ConnectRouter {
+  const router = createConnectRouter({
+    interceptors: [pipelineInterceptor(pipeline)],
+    readMaxBytes: maxBodyBytes,
+    acceptCompression: [compressionGzip],
+    compressMinBytes: NEVER_COMPRESS_BYTES,
+    binaryOptions: { recursionLimit: RECURSION_LIMIT },
+    jsonOptions: JSON_OPTIONS,
+  });
+  const services = [ResourceServiceDescriptor, ReconcilerService];
+  router.service(ResourceServiceDescriptor, resourceHandler(resources, watch));
+  router.service(ReconcilerService, reconcilerHandler(work));
+  addHealth(router, services, health);
+  addReflection(router, [...services, Health]);
+  return router;
+}
+
+async function serve(handler: UniversalHandlerFn, request: AnyRequest, response: AnyResponse): Promise<void> {
+  // AnyResponse is what both of Node's response classes have in common, and nothing else implements it.
+  const nodeResponse = response as Parameters<typeof universalResponseToNodeResponse>[1];
+  const call = universalRequestFromNodeRequest(request, nodeResponse, undefined, undefined);
+  try {
+    await universalResponseToNodeResponse(await handler(call), nodeResponse);
+  } catch (error) {
+    // A client that leaves breaks the writing of its answer, which is nobody's fault.
+    if (!call.signal.aborted && ConnectError.from(error).code !== Code.Aborted) throw error;
+  }
 }
 
 /** Connect builds a URL from both and throws when it cannot. */

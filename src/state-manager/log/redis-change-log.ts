@@ -4,9 +4,13 @@ import type { Change, Position } from "../../resource/change.js";
 import { hasReason } from "../../resource/errors.js";
 import { isReady } from "../redis-connection.js";
 import type { ChangeLog, DurableChangeLog } from "./change-log.js";
+import { changeSize } from "./change-size.js";
 import { dropStream } from "./publish-script.js";
 import { decodeEntry, type RawEntry, type StreamEntry } from "./stream-entry.js";
 import { entryId, type StreamKeys } from "./stream-keys.js";
+
+/** Bytes of bodies fetched from PostgreSQL for one read, about; the last one may go beyond. The chain ends there (I9). */
+const FETCH_MAX_BYTES = 4 * 1024 * 1024;
 
 /** What a Redis log works with. */
 export interface RedisChangeLogOptions {
@@ -91,12 +95,18 @@ export class RedisChangeLog implements ChangeLog {
     if (doubts === this.#doubts && isReady(redis)) this.#trusted.add(log);
   }
 
-  /** Fetches what travels by reference. Cut off where PostgreSQL does not have it: the stream is of another lineage. */
+  /**
+   * Fetches what travels by reference. Cut off where PostgreSQL does not have it, as the stream is of another lineage then, and
+   * where it is enough: a shorter chain is a chain.
+   */
   async #resolve(log: number, entries: readonly StreamEntry[]): Promise<readonly Change[] | undefined> {
     const changes: Change[] = [];
+    let fetchedBytes = 0;
     for (const { position, previousFingerprint, change } of entries) {
+      if (change === undefined && fetchedBytes >= FETCH_MAX_BYTES) break;
       const resolved = change ?? (await this.#fetch(log, position, previousFingerprint));
       if (resolved === undefined) break;
+      if (change === undefined) fetchedBytes += changeSize(resolved);
       changes.push(resolved);
     }
     return changes.length === 0 ? undefined : changes;

@@ -96,7 +96,6 @@ export class Dispatcher {
           waiter.fail(sessionNotFound(session.sessionId));
           return "done";
         case "full":
-          waiter.isFull = true;
           waiter.release(this.#kind);
           return "done";
         case "nothing":

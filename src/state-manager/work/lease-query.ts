@@ -27,6 +27,8 @@ export interface MarkedItem {
   readonly message: string;
   /** From due to leased, in milliseconds. */
   readonly waitedMs: number;
+  /** `performance.now()` from before the look that leased it: the lease is not older. */
+  readonly lookedAt: number;
 }
 
 /** What a look for work found. */
@@ -39,6 +41,12 @@ export type Look =
   /** The session is over. */
   | { readonly type: "gone" };
 
+/**
+ * Something is due, yet nothing could be leased: others were faster, or a transaction holds the items. Nobody rings when that
+ * one leaves them as they were (nothing changed, refused, rolled back), so the look is repeated.
+ */
+const LOCKED_RETRY_MS = 50;
+
 /** Takes and ends leases. Only the database clock counts. */
 export class LeaseQuery {
   readonly #database: Database;
@@ -49,15 +57,15 @@ export class LeaseQuery {
 
   /** Leases up to `maxItems` due items of `kind` to the session; one statement when there are none. */
   async look(sessionId: string, kind: KindRef, maxItems: number): Promise<Look> {
+    const lookedAt = performance.now();
     const [peek] = await this.#database.query<PeekRow>(PEEK, [sessionId, kind.resourceGroup, kind.kind]);
     if (peek === undefined) return { type: "gone" };
     if (peek.room <= 0) return { type: "full" };
     if (peek.in_ms === null || peek.in_ms > 0) return { type: "nothing", nextInMs: peek.in_ms ?? undefined };
     const rows = await this.#database.transaction((connection) => mark(connection, sessionId, kind, maxItems));
     if (rows === undefined) return { type: "gone" };
-    // Others were faster, or a batch holds the items: its commit rings.
-    if (rows.length === 0) return { type: "nothing", nextInMs: undefined };
-    return { type: "leased", items: rows.map(toMarkedItem) };
+    if (rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
+    return { type: "leased", items: rows.map((row) => toMarkedItem(row, lookedAt)) };
   }
 
   /** Makes leases due again that no worker has seen, as if they had not been taken. */
@@ -70,10 +78,9 @@ export class LeaseQuery {
     return toDueHints(await this.#database.query<DueRow>(RETURN_LEASES, [sessionId, tokens, "LEASE_RETURNED"]));
   }
 
-  /** Ends leases whose resource is gone: the item goes, or stays for a successor. */
-  async drop(sessionId: string, tokens: readonly string[]): Promise<DueHint[]> {
+  /** Removes items whose resource is not there; a lease whose item knows better stays, to be given back. */
+  async drop(sessionId: string, tokens: readonly string[]): Promise<void> {
     await this.#database.query(DROP_GHOSTS, [sessionId, tokens]);
-    return this.giveBack(sessionId, tokens);
   }
 
   /** Ends a lease as a failed pass. */
@@ -104,7 +111,7 @@ async function mark(
   return connection.query<MarkedRow>(MARK_LEASES, [sessionId, kind.resourceGroup, kind.kind, maxItems]);
 }
 
-function toMarkedItem(row: MarkedRow): MarkedItem {
+function toMarkedItem(row: MarkedRow, lookedAt: number): MarkedItem {
   return {
     key: { resourceGroup: row.resource_group, kind: row.kind, namespace: row.namespace, name: row.name },
     resourceId: row.resource_id,
@@ -114,5 +121,6 @@ function toMarkedItem(row: MarkedRow): MarkedItem {
     reason: row.reason,
     message: row.message,
     waitedMs: row.waited_ms,
+    lookedAt,
   };
 }

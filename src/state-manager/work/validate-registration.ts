@@ -13,7 +13,7 @@ const SHARDS_MAX = 1_000;
 
 /** Durations with a default: how the field is called, its range in milliseconds (inclusive) and the value when unset. */
 const DURATIONS = {
-  leaseDurationMs: { field: "lease_duration", min: SECOND, max: 10 * MINUTE, unset: 15 * SECOND },
+  leaseDurationMs: { field: "lease_duration", min: SECOND, max: 10 * MINUTE, unset: 30 * SECOND },
   backoffBaseMs: { field: "backoff_base", min: 1, max: HOUR, unset: 5 },
   backoffMaxMs: { field: "backoff_max", min: 1, max: DAY, unset: 1_000 * SECOND },
   resyncPeriodMs: { field: "resync_period", min: SECOND, max: 7 * DAY, unset: 10 * MINUTE },

@@ -11,8 +11,6 @@ export class Waiter {
   readonly maxItems: number;
   /** Resolves with leases, or with none when time is up. */
   readonly result: Promise<readonly MarkedItem[]>;
-  /** Whether the last look found the session full: a report makes room. */
-  isFull = false;
   /** Kinds not looked at yet: time is not up before each was, so that a wait of 0 asks what is due now. */
   readonly #unlooked: Set<string>;
   /** Dispatchers that came by while another one served. */
@@ -41,7 +39,6 @@ export class Waiter {
       return false;
     }
     this.#isClaimed = true;
-    this.isFull = false;
     return true;
   }
 

@@ -67,10 +67,10 @@ export class WaitingRoom {
     for (const hint of hints) this.#dispatchers.get(kindId(hint))?.dispatcher.ring(hint.inMs);
   }
 
-  /** A session holds fewer leases now: calls of it that found it full look again. */
+  /** A session holds fewer leases now. Its calls look again, whether they found it full or are about to: the look sees the past. */
   lookAgain(sessionId: string): void {
-    for (const { session, isFull } of this.#waiters) {
-      if (isFull && session.sessionId === sessionId) this.ring(session.kinds.map((kind) => ({ ...kind, inMs: 0 })));
+    for (const { session } of this.#waiters) {
+      if (session.sessionId === sessionId) this.ring(session.kinds.map((kind) => ({ ...kind, inMs: 0 })));
     }
   }
 

@@ -15,7 +15,7 @@ import type { CommandSink, ResourceReader } from "../store/store.js";
 import { Attachments } from "./attachments.js";
 import { Doorbell } from "./doorbell.js";
 import { expire } from "./expire.js";
-import { HandOut } from "./hand-out.js";
+import { HAND_OUT_MAX_MS, HandOut } from "./hand-out.js";
 import { LeaseQuery, type MarkedItem } from "./lease-query.js";
 import { Pulse } from "./pulse.js";
 import { type IncomingReport, Reports } from "./reports.js";
@@ -140,8 +140,8 @@ export class WorkQueue implements WorkService {
           this.#giveBack(sessionId, items);
           throw signal.reason;
         }
-        // Leased, but nothing to hand out (all removed meanwhile): wait on, unless time is up.
-        if (items.length > 0 || marked.length === 0) return items;
+        // Leased, but nothing to hand out (all removed meanwhile, or it took too long): wait on, unless time is long up.
+        if (items.length > 0 || marked.length === 0 || performance.now() > until + HAND_OUT_MAX_MS) return items;
       }
     } catch (error) {
       if (hasReason(error, "SESSION_NOT_FOUND")) this.#sessions.forget(sessionId);
@@ -207,7 +207,7 @@ export class WorkQueue implements WorkService {
     return rows.map(workItemFromRow);
   }
 
-  async #prepare(session: KnownSession, marked: readonly MarkedItem[]): Promise<LeasedItem[]> {
+  async #prepare(session: KnownSession, marked: readonly MarkedItem[]): Promise<readonly LeasedItem[]> {
     if (marked.length === 0) return [];
     this.#metrics.leased(marked);
     this.#pulse.expect(session.passDeadlineMs);

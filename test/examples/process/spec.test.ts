@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { allowedScripts, parseProcessSpec } from "../../../examples/process/spec.js";
+import { parseProcessSpec } from "../../../examples/process/spec.js";
 
 const spec = { script: "static-server", args: ["a.html"], env: { GREETING: "hello" }, port: 8081 };
 
@@ -42,16 +42,5 @@ describe("process spec", () => {
     [{ port: 8081 }, "spec.script"],
   ])("refuses %j", (wrong, words) => {
     expect(() => parseProcessSpec(wrong)).toThrow(words);
-  });
-});
-
-describe("allowed scripts", () => {
-  it("is the bundled static server unless the operator lists more", () => {
-    expect([...allowedScripts("/bundled.js", undefined)]).toEqual([["static-server", "/bundled.js"]]);
-    expect(allowedScripts("/bundled.js", " /srv/a.mjs , /srv/b.js").get("/srv/a.mjs")).toBe("/srv/a.mjs");
-  });
-
-  it.each(["a.js", "--eval=1", "-e", "/bin/sh", "../x.js"])("refuses to allow %s", (path) => {
-    expect(() => allowedScripts("/bundled.js", path)).toThrow("EXAMPLES_PROCESS_ALLOW");
   });
 });

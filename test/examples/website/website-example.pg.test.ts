@@ -53,16 +53,21 @@ describe("website example", () => {
     expect(readdirSync(join(dataDir, "processes"))).toEqual([]);
   });
 
-  it("heals a killed process at once: no resync, no back-off", async () => {
-    const { key, port } = await website("killed", "still here");
-    const pid = await pidOf(key);
-    process.kill(pid, "SIGKILL");
-    // Within 2 s on a machine of its own; a busy one takes longer to start Node.js. The resync would take 30 s.
-    await until(async () => identifyProcess(pid) === undefined && (await page(port)) === "still here", {
-      timeoutMs: 6_000,
-    });
-    await until(async () => (await pidOf(key)) !== pid);
-    await ready(key);
+  it("heals a killed process within 2 s of the kill: no resync, no back-off", async () => {
+    // It takes 0.1 s. With ten busy programs on two cores each of its steps takes half a second, server and spawn alike, so
+    // the best of three counts; what waits for a timer misses all three.
+    let healedMs = Number.POSITIVE_INFINITY;
+    for (let time = 1; time <= 3 && healedMs >= 2_000; time++) {
+      const { key, port } = await website(`killed-${time}`, "still here");
+      const pid = await pidOf(key);
+      const killedAt = performance.now();
+      process.kill(pid, "SIGKILL");
+      await until(async () => identifyProcess(pid) === undefined && (await page(port)) === "still here");
+      healedMs = performance.now() - killedAt;
+      await until(async () => (await pidOf(key)) !== pid);
+      await ready(key);
+    }
+    expect(healedMs).toBeLessThan(2_000);
   });
 
   it("puts an edited and a removed file back", async () => {
@@ -180,7 +185,7 @@ describe("website example", () => {
   });
 });
 
-function start(allowedScripts?: string) {
+function start(...allowedScripts: string[]) {
   return runExamples({
     serverUrl: server.url,
     dataDir,
@@ -206,7 +211,8 @@ function ready(key: ResourceKey): Promise<boolean> {
 }
 
 async function page(port: number): Promise<string> {
-  return (await fetch(`http://127.0.0.1:${port}/`)).text();
+  const answer = await fetch(`http://127.0.0.1:${port}/`);
+  return answer.ok ? answer.text() : `${answer.status}`;
 }
 
 async function pidOf({ name, ...key }: ResourceKey): Promise<number> {

@@ -190,13 +190,17 @@ describe.each(Object.entries(PROTOCOLS))("%s", (_name, transport) => {
     }
   });
 
-  test("refuses deep nesting with the path, not with the parser's words", async () => {
-    for (const depth of [31, 60]) {
+  test("refuses deep nesting with the path, and very deep nesting in the same words", async () => {
+    for (const [depth, path] of [
+      [31, /^spec(\[0\])+/],
+      [60, /^spec(\[0\])+/],
+      [500, /^spec or status/],
+    ] as const) {
       const error = await errorOf(
         client.createResource({ resource: { key: key(), shardId: "s", spec: nested(depth) } }),
       );
       expect(error.code).toBe(Code.InvalidArgument);
-      expect(error.rawMessage).toMatch(/^spec(\[0\])+ must not be nested deeper than 30 levels$/);
+      expect(error.rawMessage.replace(path, "")).toBe(" must not be nested deeper than 30 levels");
     }
   });
 
@@ -231,7 +235,10 @@ async function post(
 describe("hostile bytes", () => {
   test("NaN and Infinity have no JSON and are refused by path", async () => {
     const client = createClient(ResourceService, createGrpcTransport({ baseUrl: server.url }));
-    for (const number of [Number.NaN, Number.POSITIVE_INFINITY]) {
+    for (const [number, words] of [
+      [Number.NaN, "must be a number (got NaN)"],
+      [Number.NEGATIVE_INFINITY, "must be within double range (got -Infinity)"],
+    ] as const) {
       const spec = {
         kind: {
           case: "structValue" as const,
@@ -239,10 +246,7 @@ describe("hostile bytes", () => {
         },
       };
       const error = await errorOf(client.createResource({ resource: { key: key(), shardId: "s", spec } }));
-      expect([error.code, error.rawMessage]).toEqual([
-        Code.InvalidArgument,
-        `spec["a b"] must be a finite number (got ${number})`,
-      ]);
+      expect([error.code, error.rawMessage]).toEqual([Code.InvalidArgument, `spec["a b"] ${words}`]);
     }
     const unset = await errorOf(
       client.createResource({
@@ -267,8 +271,11 @@ describe("hostile bytes", () => {
     );
     const bad = Buffer.from(good);
     bad[bad.indexOf("xyz")] = 0xff;
-    const answer = await post("CreateResource", "application/proto", bad);
-    expect(answer.message).toMatch(/UTF-8|utf-8|encoded data/i);
+    expect(await post("CreateResource", "application/proto", bad)).toMatchObject({
+      status: 400,
+      code: "invalid_argument",
+      message: expect.stringMatching(/utf-8/),
+    });
   });
 
   test("what is no message at all is refused, and nothing of the server leaks", async () => {

@@ -111,10 +111,32 @@ describe("what is hardly HTTP", () => {
       `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${"x".repeat(20_000)}\r\n\r\n`,
       /^HTTP\/1\.1 431/,
     ],
-    ["an absolute URL", "GET http://localhost/api/v1/resources HTTP/1.1\r\nHost: localhost\r\n\r\n", /^HTTP\/1\.1 404/],
+    ["an absolute URL", "GET http://localhost/health/live HTTP/1.1\r\nHost: other\r\n\r\n", /^HTTP\/1\.1 200/],
+    [
+      "an absolute URL without a path",
+      "GET HTTP://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      /there is no path \//,
+    ],
+    [
+      "an absolute URL of another host",
+      "GET http://rebound.example/api/v1/resources HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      /^HTTP\/1\.1 403/,
+    ],
+    [
+      "an absolute URL that hides another host as a user",
+      "GET http://localhost@rebound.example/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
+      /^HTTP\/1\.1 403/,
+    ],
   ])("%s", async (_what, bytes, answer) => {
     expect(await raw(bytes)).toMatch(answer);
     expect((await send("GET", "/health/live", {})).status).toBe(200);
+  });
+
+  test("an absolute URL reaches REST and RPC", async () => {
+    const rest = await send("GET", "http://localhost/api/v1/resources?kind=none", { host: "other" });
+    expect([rest.status, rest.body]).toEqual([200, "[]"]);
+    const list = "reconcile.v1.ResourceService/ListResources?encoding=json&message=%7B%7D";
+    expect(await send("GET", `http://localhost:1/${list}`, {})).toMatchObject({ status: 200 });
   });
 
   test("a client that leaves in the middle of its body leaves nothing behind", async () => {

@@ -117,6 +117,13 @@ describe("a stream", () => {
     ]);
   });
 
+  test("what breaks once the client is gone is an abort, not a failure in the log", async () => {
+    const error = Object.assign(new Error("Premature close"), { code: "ERR_STREAM_PREMATURE_CLOSE" });
+    const stream = pipeline.stream(STREAM, { signal: AbortSignal.abort() }, numbers(0, error));
+    await expect(drain(stream)).rejects.toMatchObject({ code: Code.Canceled });
+    expect([await counts(), lines]).toEqual([{ "Watch canceled": 1 }, []]);
+  });
+
   test("is refused past the limit and gives its place back when the reader leaves", async () => {
     const first = pipeline.stream(STREAM, {}, numbers(5));
     await first.next();

@@ -365,6 +365,27 @@ describe("errors", () => {
     expect(Object.keys(answer.body)).toEqual(["error"]);
   });
 
+  test.each<[string, string, Json]>([
+    ["POST", "", { name: "n", version: "1" }],
+    ["POST", "", { name: "n", current_version: "1" }],
+    ["POST", "", { name: "n", version: 1.5 }],
+    ["PUT", "/n", { version: "1" }],
+    ["PUT", "/n", { current_version: {} }],
+    ["PUT", "/n", { name: 5 }],
+    ["PUT", "/n/status", { version: "1" }],
+    ["PUT", "/n/status", { version: 1, current_version: "1" }],
+  ])("%s %s with %j is Invalid JSON, used or not", async (method, suffix, fields) => {
+    const answer = await call(method, COLLECTION + suffix, { shard_id: "s", ...fields });
+    expect([answer.status, answer.body.error]).toEqual([
+      400,
+      expect.stringMatching(/^Invalid JSON: (version|current_version|name) must be a/),
+    ]);
+  });
+
+  test("null and absent counters are fine where they are ignored", async () => {
+    await create({ version: null, current_version: null });
+  });
+
   test("accepts the limits themselves", async () => {
     await create({
       name: "ü".repeat(255),
@@ -509,6 +530,7 @@ describe("list", () => {
     ["shard_id=", ["l1", "l2", "l3", "l4", "l5"]],
     ["name=l3&kind=k&namespace=ns", ["l3"]],
     ["namespace=other", []],
+    ["label_selector=", ["l1", "l2", "l3", "l4", "l5"]],
     ["limit=2", ["l1", "l2"]],
     ["limit=2&offset=3", ["l4", "l5"]],
     ["limit=0&offset=4", ["l5"]],
@@ -533,6 +555,9 @@ describe("list", () => {
     "limit=-1",
     "limit=10001",
     "limit=99999999999999999999",
+    `limit=${"9".repeat(101)}`,
+    `limit=-${"9".repeat(101)}`,
+    `offset=${"9".repeat(101)}`,
     "offset=-1",
     "label_selector=%20",
     "label_selector=tier",
@@ -548,6 +573,19 @@ describe("list", () => {
     const answer = await list(`?${query}`);
     expect(answer.status).toBe(400);
     expect(answer.body.error).toEqual(expect.any(String));
+  });
+
+  test("a page token goes with neither an offset nor another filter", async () => {
+    const token = (await list("?resource_group=list&limit=2")).headers.get("next-page-token");
+    const withOffset = await list(`?resource_group=list&limit=2&offset=1&page_token=${token}`);
+    expect([withOffset.status, withOffset.body.error]).toEqual([
+      400,
+      "Validation failed: offset must not be given with page_token; use one of them",
+    ]);
+    for (const other of ["resource_group=list&kind=k", "resource_group=other", "resource_group=list&pending=1"]) {
+      const answer = await list(`?${other}&limit=2&page_token=${token}`);
+      expect([answer.status, answer.body.error]).toEqual([400, expect.stringContaining("page_token")]);
+    }
   });
 
   test("pages by token", async () => {

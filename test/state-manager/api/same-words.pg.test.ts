@@ -112,6 +112,20 @@ describe("a declaration", () => {
   });
 });
 
+test("a huge number in a spec that is no text is out of range in the same words", async () => {
+  const resource = `{"key":{"resourceGroup":"g","kind":"k","namespace":"n","name":"a"},"shardId":"s","spec":{"a":1e131071}}`;
+  const response = await fetch(`${server.url}/reconcile.v1.ResourceService/CreateResource`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: `{"resource":${resource}}`,
+  });
+  const { message } = (await response.json()) as { message: string };
+  const rest = await overRest({ name: "a", shardId: "s", spec: '{"a":1e131071}' });
+  // JSON.parse has already lost the digits.
+  expect(message).toBe("spec.a must be within double range (got Infinity)");
+  expect(rest).toBe("Validation failed: spec.a must be within double range (got 1e131071)");
+});
+
 describe("a list", () => {
   test.each<[string, Record<string, string>, object]>([
     ["a selector that is no selector", { label_selector: "a=b" }, { filter: { labelSelector: "a=b" } }],

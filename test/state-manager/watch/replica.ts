@@ -135,7 +135,8 @@ export class Replica {
 export interface Seen {
   readonly type: string;
   readonly name: string;
-  readonly shard: string;
+  readonly uid: string;
+  readonly writeCount: bigint;
   readonly log: number;
   readonly revision: bigint;
   readonly fingerprint: bigint;
@@ -179,8 +180,8 @@ export class Watcher {
           if (!("resource" in event)) continue;
           const { type, resource, revision, change } = event;
           const place = { log: change?.log ?? 0, fingerprint: change?.fingerprint ?? 0n };
-          const { key, shardId: shard, specJson: spec } = resource;
-          this.seen.push({ type, name: key.name, shard, revision, ...place, spec });
+          const { key, uid, writeCount, specJson: spec } = resource;
+          this.seen.push({ type, name: key.name, uid, writeCount, revision, ...place, spec });
         }
         this.token = resumeToken;
       }

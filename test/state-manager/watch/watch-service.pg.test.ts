@@ -1,6 +1,7 @@
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hasReason } from "../../../src/resource/errors.js";
+import { logOf } from "../../../src/resource/log-of.js";
 import { createDatabase, startPostgres } from "../../support/postgres.js";
 import { until } from "../../support/until.js";
 import { Replica, type ReplicaOptions, type Seen } from "./replica.js";
@@ -145,13 +146,36 @@ describe("a watch", () => {
         afterId: 0n,
         offset: 0,
         limit: 10_000,
+        maxBytes: 1 << 26,
       });
-      const expected = new Map(resources.map(({ key, shardId, revision }) => [`${key.name}@${shardId}`, revision]));
+      const expected = new Map(resources.map(({ uid, writeCount }) => [uid, writeCount]));
       for (const watcher of watchers) {
         await until(() => sameState(stateOf(watcher.seen), expected), { what: `${logCount} logs: same state` });
         watcher.close();
       }
     }
+  });
+
+  it("lets a client that was away keep a resource that moved to another log and back", async () => {
+    const replica = await start({ logCount: 3 });
+    const shardIn = (log: number) => Array.from({ length: 100 }, (_, i) => `s${i}`).find((s) => logOf(s, 3) === log);
+    const [first, last] = [shardIn(0), shardIn(2)];
+    const created = await replica.open();
+    await replica.create("a", { shardId: first });
+    await until(() => created.seen.length === 1);
+    created.close();
+    for (const shardId of [last, first]) await replica.update("a", { shardId });
+    const resumed = await replica.open({ resumeToken: created.token });
+    await until(() => resumed.seen.length === 4);
+    // Log by log: the last word is about the place it has left.
+    expect(resumed.seen.map(({ type, log }) => `${type} ${log}`)).toEqual([
+      "DELETED 0",
+      "ADDED 0",
+      "ADDED 2",
+      "DELETED 2",
+    ]);
+    expect([...stateOf([...created.seen, ...resumed.seen]).values()]).toEqual([3n]);
+    resumed.close();
   });
 
   it("refuses a token of another lineage and of a future that is gone (I4)", async () => {
@@ -342,19 +366,17 @@ describe("a watch without PostgreSQL", () => {
   });
 });
 
-/**
- * What a client ends up with: revisions by name and shard. With several logs the two halves of a move may swap, so they must
- * not be told apart by name alone.
- */
+/** What a client ends up with that follows the rule of WatchResources: counts of writes by uid. */
 function stateOf(seen: readonly Seen[]): Map<string, bigint> {
   const state = new Map<string, bigint>();
-  for (const { type, name, shard, revision } of seen) {
-    if (type === "DELETED") state.delete(`${name}@${shard}`);
-    else state.set(`${name}@${shard}`, revision);
+  for (const { type, uid, writeCount } of seen) {
+    if (writeCount < (state.get(uid) ?? 0n)) continue;
+    if (type === "DELETED") state.delete(uid);
+    else state.set(uid, writeCount);
   }
   return state;
 }
 
 function sameState(a: ReadonlyMap<string, bigint>, b: ReadonlyMap<string, bigint>): boolean {
-  return a.size === b.size && [...a].every(([name, revision]) => b.get(name) === revision);
+  return a.size === b.size && [...a].every(([uid, writeCount]) => b.get(uid) === writeCount);
 }

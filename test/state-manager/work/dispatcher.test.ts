@@ -18,6 +18,7 @@ function marked(name: string): MarkedItem {
     reason: "CREATED",
     message: "",
     waitedMs: 0,
+    lookedAt: 0,
   };
 }
 
@@ -161,13 +162,14 @@ describe("Dispatcher", () => {
     expect(await waiter.result).toEqual([]);
   });
 
-  test("a full session is told apart, so that a report can wake it", async () => {
-    const { query, enter, ring } = setUp();
-    const waiter = enter("a");
-    await query.answer(0, { type: "full" });
-    expect(waiter.isFull).toBe(true);
-    ring();
-    await query.answer(1, NOTHING);
-    expect(waiter.isFull).toBe(false);
+  test("a look that finds the session full says nothing about the others", async () => {
+    const { query, enter } = setUp();
+    enter("a");
+    const other = enter("b");
+    // The first look was under way when the other came: one more round for both.
+    for (const n of [0, 1]) await query.answer(n, { type: "full" });
+    await query.answer(2, { type: "leased", items: [marked("x")] });
+    expect(query.looks.map((look) => look.sessionId)).toEqual(["a", "a", "b"]);
+    expect(await other.result).toHaveLength(1);
   });
 });

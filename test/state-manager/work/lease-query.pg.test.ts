@@ -25,8 +25,8 @@ afterAll(() => work.close());
 async function fill(): Promise<void> {
   await work.sql(`
     INSERT INTO resources (id, resource_group, kind, namespace, name, uid, shard_id, log_id, labels, annotations, finalizers,
-      generation, observed_generation, revision, write_count, created_at, updated_at)
-    SELECT i, 'apps', 'Widget', 'default', 'r' || i, gen_random_uuid(), 'main', 0, '{}', '{}', '{}', 1, 0, i, 1, now(), now()
+      generation, observed_generation, revision, write_count, bytes, created_at, updated_at)
+    SELECT i, 'apps', 'Widget', 'default', 'r' || i, gen_random_uuid(), 'main', 0, '{}', '{}', '[]', 1, 0, i, 1, 2, now(), now()
     FROM generate_series(1, ${ITEMS}) i`);
   await work.sql(`
     INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, priority, reason,

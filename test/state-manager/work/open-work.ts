@@ -1,4 +1,5 @@
 import pg from "pg";
+import { onTestFinished, vi } from "vitest";
 import type { Resource } from "../../../src/resource/resource.js";
 import type { PassReport, PassResult } from "../../../src/resource/work.js";
 import type { DueHint } from "../../../src/state-manager/log/change-log.js";
@@ -9,6 +10,7 @@ import { openStore, type PostgresStore } from "../../../src/state-manager/store/
 import { WorkQueue } from "../../../src/state-manager/work/work-queue.js";
 import type { LeasedItem, Registration } from "../../../src/state-manager/work/work-service.js";
 import { createDatabase } from "../../support/postgres.js";
+import { until } from "../../support/until.js";
 
 /** One replica: a store and its queue. */
 export interface Replica {
@@ -171,6 +173,38 @@ export async function report(
 ): Promise<string | undefined> {
   const [answer] = await queue.report(sessionId, [reportOf(item, result)]);
   return answer?.outcome;
+}
+
+/** Runs `meanwhile` while a transaction holds the rows that `select` locks, and ends it with a rollback. */
+export async function whileLocked(work: Work, select: string, meanwhile: () => Promise<void>): Promise<void> {
+  const rollback = new Error("rolled back");
+  const transaction = work.store.database.transaction(async (connection) => {
+    await connection.query({ name: "lock-rows", text: `${select} FOR UPDATE`, isPrepared: false });
+    await meanwhile();
+    throw rollback;
+  });
+  await transaction.catch((error: unknown) => {
+    if (error !== rollback) throw error;
+  });
+}
+
+/** Resolves when a statement waits for a lock. */
+export async function lockWait(work: Work): Promise<void> {
+  const waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+  await until(async () => (await work.sql(waiting)).length > 0, { what: "a statement waits for a lock" });
+}
+
+/** Lets `performance.now()` jump until the test ends: waits that are long on paper take no time. */
+export function jumpingClock(): { jump(ms: number): void } {
+  let skewMs = 0;
+  const now = performance.now.bind(performance);
+  const spy = vi.spyOn(performance, "now").mockImplementation(() => now() + skewMs);
+  onTestFinished(() => spy.mockRestore());
+  return {
+    jump(ms) {
+      skewMs += ms;
+    },
+  };
 }
 
 /** The first of a list that must not be empty. */

@@ -104,8 +104,8 @@ describe("resync", () => {
   test("walks a kind of more than one page to its end, by one replica at a time, once a period", async () => {
     await work.queue.register(registration({ resyncPeriodMs: 600_000 }));
     await work.sql(`INSERT INTO resources (id, resource_group, kind, namespace, name, uid, shard_id, log_id, labels, annotations,
-        finalizers, generation, observed_generation, revision, write_count, created_at, updated_at)
-      SELECT i, 'apps', 'Widget', 'default', 'r' || i, gen_random_uuid(), 'main', 0, '{}', '{}', '{}', 1, 1, i, 1, now(), now()
+        finalizers, generation, observed_generation, revision, write_count, bytes, created_at, updated_at)
+      SELECT i, 'apps', 'Widget', 'default', 'r' || i, gen_random_uuid(), 'main', 0, '{}', '{}', '[]', 1, 1, i, 1, 2, now(), now()
       FROM generate_series(1, 1200) i`);
     await work.sql("UPDATE reconciled_kinds SET sweep_due_at = now()");
     const replica = await work.addReplica();

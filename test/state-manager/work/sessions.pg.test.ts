@@ -1,6 +1,19 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { until } from "../../support/until.js";
-import { first, KIND, keyOf, leaseNow, openWork, registration, report, type Work, write } from "./open-work.js";
+import {
+  first,
+  jumpingClock,
+  KIND,
+  keyOf,
+  leaseNow,
+  lockWait,
+  openWork,
+  registration,
+  report,
+  type Work,
+  whileLocked,
+  write,
+} from "./open-work.js";
 
 let work: Work;
 beforeAll(async () => {
@@ -117,6 +130,24 @@ describe("renew", () => {
       ["fresh", true, "CREATED"],
       ["listed", true, "CREATED"],
     ]);
+  });
+
+  test("I7: a renewal that waited long for the database takes no lease that was handed out meanwhile", async () => {
+    const { sessionId } = await register();
+    await write(work, "a");
+    const { leaseToken } = first(await leaseNow(work, sessionId));
+    await work.sql("UPDATE work_items SET leased_at = now() - interval '6 s'");
+    const clock = jumpingClock();
+    let renewing: Promise<unknown> = Promise.resolve();
+    await whileLocked(work, "SELECT 1 FROM sessions", async () => {
+      renewing = work.queue.renew(sessionId, []);
+      await lockWait(work);
+      clock.jump(1_100);
+    });
+    expect(await renewing).toEqual([]);
+    expect(await items()).toMatchObject([{ lease: { token: leaseToken } }]);
+    await work.queue.renew(sessionId, []);
+    expect(await items()).toMatchObject([{ lease: null }]);
   });
 
   test("I11: a lease past its deadline is lost though its row is still there", async () => {

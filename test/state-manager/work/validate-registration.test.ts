@@ -35,7 +35,7 @@ describe("validateRegistration", () => {
     expect(validateRegistration(MINIMAL)).toEqual({
       ...MINIMAL,
       concurrency: 16,
-      leaseDurationMs: 15_000,
+      leaseDurationMs: 30_000,
       backoffBaseMs: 5,
       backoffMaxMs: 1_000_000,
       resyncPeriodMs: 600_000,

@@ -10,6 +10,7 @@ import {
   report,
   reportOf,
   type Work,
+  whileLocked,
   write,
 } from "./open-work.js";
 
@@ -105,6 +106,26 @@ describe("lease and report", () => {
     const again = work.queue.lease(sessionId, 10, 20_000, signal);
     await report(work, sessionId, item, { type: "ERROR", error: "x" });
     expect(first(await again)).toMatchObject({ attempt: 2 });
+  });
+
+  test("work that a transaction held and left unchanged is leased when that is over, not at the next pulse", async () => {
+    await write(work, "a");
+    const looks = async () => (await work.statements()).get("mark-leases") ?? 0;
+    const before = await looks();
+    let waiting: Promise<unknown> = Promise.resolve();
+    await whileLocked(work, "SELECT 1 FROM work_items", async () => {
+      waiting = work.queue.lease(sessionId, 1, 20_000, new AbortController().signal);
+      await until(async () => (await looks()) > before);
+    });
+    // The queue is not started: no pulse, and nobody rings.
+    expect(await waiting).toHaveLength(1);
+  });
+
+  test("a look at an empty queue is one statement", async () => {
+    const sent = await work.statements();
+    expect(await leaseNow(work, sessionId)).toEqual([]);
+    const added = [...(await work.statements())].filter(([name, count]) => count !== (sent.get(name) ?? 0));
+    expect(added.map(([name]) => name)).toEqual(["peek-work"]);
   });
 
   test("a call that waits at another replica hears the doorbell", async () => {

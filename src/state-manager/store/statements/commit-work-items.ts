@@ -57,7 +57,7 @@ const LEASE_COLUMNS = [
 ];
 
 /** What `WorkItemRow` names; a star would break the prepared statement of a running replica when a column is added. */
-const WORK_ITEM_COLUMNS = [...NEW_ITEM_COLUMNS.map(({ name }) => name), ...LEASE_COLUMNS]
+export const WORK_ITEM_COLUMNS = [...NEW_ITEM_COLUMNS.map(({ name }) => name), ...LEASE_COLUMNS]
   .map((name) => `w.${name}`)
   .join(", ");
 

@@ -67,7 +67,7 @@ export const SWEEP_PAGE: Statement = {
   name: "sweep-page",
   text: `
     WITH target AS MATERIALIZED (
-      SELECT r.* FROM reconciled_kinds r
+      SELECT r.resource_group, r.kind, r.sweep_cursor, r.resync_period_ms FROM reconciled_kinds r
       WHERE r.sweep_due_at <= clock_timestamp() AND EXISTS (
         SELECT FROM session_kinds k WHERE k.resource_group = r.resource_group AND k.kind = r.kind)
       ORDER BY r.sweep_due_at LIMIT 1 FOR UPDATE SKIP LOCKED),

@@ -22,8 +22,11 @@ export interface SessionRow {
   readonly leases: number;
 }
 
+/** Columns by name: a star would break the prepared statements of running replicas when a migration adds one. */
 const SESSIONS = `
-  SELECT s.*, k.groups, k.kinds, (SELECT count(*) FROM work_items w WHERE w.lease_session_id = s.session_id
+  SELECT s.session_id, s.epoch, s.reconciler, s.instance_id, s.language, s.shard_ids, s.concurrency, s.lease_duration_ms,
+    s.backoff_base_ms, s.backoff_max_ms, s.resync_period_ms, s.pass_deadline_ms, s.finalizer, s.registered_at, s.expires_at,
+    k.groups, k.kinds, (SELECT count(*) FROM work_items w WHERE w.lease_session_id = s.session_id
     AND w.lease_token IS NOT NULL)::integer AS leases
   FROM sessions s
   CROSS JOIN LATERAL (

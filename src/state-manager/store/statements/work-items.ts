@@ -1,5 +1,6 @@
 import type { WorkReason } from "../../../resource/work.js";
 import type { Statement } from "../database.js";
+import { WORK_ITEM_COLUMNS } from "./commit-work-items.js";
 
 /**
  * The queue's statements outside the commit batch (commit-work-items.ts). They lock work items only, by key or SKIP LOCKED,
@@ -34,7 +35,7 @@ const DUE_ROWS = `
 export interface PeekRow {
   /** How many more leases the session may hold. */
   readonly room: number;
-  /** Until the earliest item this session may lease is due; 0: now; null: none is waiting. */
+  /** Until the earliest item this session may lease is due; 0 or less: now; null: none is waiting. */
   readonly in_ms: number | null;
 }
 
@@ -45,7 +46,7 @@ export const PEEK: Statement = {
     WITH ${CLOCK}
     SELECT s.concurrency - (SELECT count(*) FROM work_items h WHERE h.lease_session_id = s.session_id
         AND h.lease_token IS NOT NULL)::integer AS room,
-      greatest(0, extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS in_ms
+      (extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS in_ms
     FROM clock, sessions s
     CROSS JOIN LATERAL (
       SELECT min(w.due_at) AS due_at FROM ${CLASSES}
@@ -108,16 +109,23 @@ export const MARK_LEASES: Statement = {
       w.reason, w.message, (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms`,
 };
 
+/*
+ * Statements that end leases may wait for a row, and it may be another one then. So they decide by what the lock returned
+ * (`ended`), not by the columns of `w`: which rows to update is chosen by the statement's snapshot, and even CHECK constraints
+ * are tried on that older version first, which is why `resource_id` is set to itself.
+ */
+
 /** Ends the leases that `which` selects without a failure: due now, or gone with the resource. */
 function returnLeases(which: string, reason: string): string {
   return `
     WITH ${CLOCK},
     ended AS MATERIALIZED (
-      SELECT ${KEY}, resource_id FROM work_items WHERE lease_token IS NOT NULL AND ${which} ORDER BY ${KEY} FOR UPDATE),
+      SELECT ${KEY}, resource_id, due_at FROM work_items WHERE lease_token IS NOT NULL AND ${which}
+      ORDER BY ${KEY} FOR UPDATE),
     gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
     due_again AS (
-      UPDATE work_items w SET due_at = least(w.due_at, clock.now), ${NO_LEASE},
-        reason = CASE WHEN w.due_at IS NULL THEN ${reason} ELSE w.reason END
+      UPDATE work_items w SET resource_id = e.resource_id, due_at = least(e.due_at, clock.now), ${NO_LEASE},
+        reason = CASE WHEN e.due_at IS NULL THEN ${reason} ELSE w.reason END
       FROM ended e, clock WHERE ${SAME_KEY} AND e.resource_id IS NOT NULL
       RETURNING w.resource_group, w.kind, w.due_at)
     ${DUE_ROWS}`;
@@ -146,28 +154,32 @@ export const DROP_GHOSTS: Statement = {
     WHERE lease_session_id = $1 AND lease_token = ANY ($2::text[]) AND resource_id = lease_resource_id`,
 };
 
-/** Ends the leases that `which` selects as failed passes. The back-off is that of src/resource/backoff.ts. */
-function failLeases(which: string, reason: string, error: string): string {
+/**
+ * Ends the leases that `which` selects as failed passes; `locking` says how many, and whether to wait for locked ones. The
+ * back-off is that of src/resource/backoff.ts.
+ */
+function failLeases(which: string, locking: string, reason: string, error: string): string {
   return `
     WITH ${CLOCK},
     ended AS MATERIALIZED (
-      SELECT w.resource_group, w.kind, w.namespace, w.name, w.resource_id, ${error} AS error,
+      SELECT w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.lease_resource_id, w.due_at,
+        ${error} AS error,
         least(s.backoff_max_ms, s.backoff_base_ms * power(2, least(w.failures, 60))) * (1 - 0.2 * random()) AS backoff_ms
       FROM work_items w LEFT JOIN sessions s ON s.session_id = w.lease_session_id
       WHERE w.lease_token IS NOT NULL AND ${which}
-      LIMIT 500 FOR UPDATE OF w SKIP LOCKED),
+      ${locking}),
     gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
     successors AS (
-      UPDATE work_items w SET ${NO_LEASE} FROM ended e
-      WHERE ${SAME_KEY} AND w.resource_id <> w.lease_resource_id
+      UPDATE work_items w SET resource_id = e.resource_id, due_at = e.due_at, ${NO_LEASE} FROM ended e
+      WHERE ${SAME_KEY} AND e.resource_id <> e.lease_resource_id
       RETURNING w.resource_group, w.kind, w.due_at),
     failed AS (
-      UPDATE work_items w SET ${NO_LEASE}, failures = w.failures + 1, last_error = e.error,
-        due_at = coalesce(w.due_at, clock.now + coalesce(e.backoff_ms, 0) * interval '1 millisecond'),
-        priority = CASE WHEN w.due_at IS NULL THEN 1 ELSE w.priority END,
-        reason = CASE WHEN w.due_at IS NULL THEN ${reason} ELSE w.reason END,
-        message = CASE WHEN w.due_at IS NULL THEN e.error ELSE w.message END
-      FROM ended e, clock WHERE ${SAME_KEY} AND w.resource_id = w.lease_resource_id
+      UPDATE work_items w SET resource_id = e.resource_id, ${NO_LEASE}, failures = w.failures + 1, last_error = e.error,
+        due_at = coalesce(e.due_at, clock.now + coalesce(e.backoff_ms, 0) * interval '1 millisecond'),
+        priority = CASE WHEN e.due_at IS NULL THEN 1 ELSE w.priority END,
+        reason = CASE WHEN e.due_at IS NULL THEN ${reason} ELSE w.reason END,
+        message = CASE WHEN e.due_at IS NULL THEN e.error ELSE w.message END
+      FROM ended e, clock WHERE ${SAME_KEY} AND e.resource_id = e.lease_resource_id
       RETURNING w.resource_group, w.kind, w.due_at),
     due_again AS (SELECT * FROM successors UNION ALL SELECT * FROM failed)
     ${DUE_ROWS}`;
@@ -178,16 +190,20 @@ export const EXPIRE_DEADLINES: Statement = {
   name: "expire-deadlines",
   text: failLeases(
     "w.lease_deadline <= (SELECT now FROM clock)",
+    "LIMIT 500 FOR UPDATE OF w SKIP LOCKED",
     "'DEADLINE_EXCEEDED'",
     `format('the pass took longer than its deadline of %s ms',
       round(extract(epoch FROM w.lease_deadline - w.leased_at) * 1000))`,
   ),
 };
 
-/** $1 session, $2 token, $3 error: a lease that could not be handed out, because the finalizer could not be added. */
+/**
+ * $1 session, $2 token, $3 error: a lease that could not be handed out, because the finalizer could not be added. Waits for
+ * whoever holds the row: it is one row, and nobody comes back for it.
+ */
 export const FAIL_LEASE: Statement = {
   name: "fail-lease",
-  text: failLeases("w.lease_session_id = $1 AND w.lease_token = $2", "'RETRY'", "$3::text"),
+  text: failLeases("w.lease_session_id = $1 AND w.lease_token = $2", "FOR UPDATE OF w", "'RETRY'", "$3::text"),
 };
 
 /**
@@ -214,7 +230,7 @@ export const ENQUEUE: Statement = {
 export const LIST_WORK: Statement = {
   name: "list-work",
   text: `
-    SELECT * FROM work_items w
+    SELECT ${WORK_ITEM_COLUMNS} FROM work_items w
     WHERE ($1 = '' OR w.resource_group = $1) AND ($2 = '' OR w.kind = $2)
       AND (w.resource_group, w.kind, w.namespace, w.name) > ($3, $4, $5, $6)
     ORDER BY ${KEY} LIMIT $7`,
