@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Registry } from "prom-client";
 import { createResourceClient } from "../src/client/index.js";
 import { runControlLoop } from "../src/controlloop/index.js";
+import { ownDataDirectory } from "./data-directory.js";
 import { passRequester } from "./example.js";
 import { fileExample } from "./file/file-example.js";
 import { processExample } from "./process/process-example.js";
@@ -15,30 +16,32 @@ export interface ExamplesOptions {
   readonly dataDir: string;
   readonly logger: Logger;
   readonly metrics?: Registry;
-  /** EXAMPLES_PROCESS_ALLOW: scripts the process example may run besides its own, by absolute paths, comma-separated. */
-  readonly allowedScripts?: string | undefined;
+  /** Scripts the process example may run besides its own, by absolute paths. */
+  readonly allowedScripts: readonly string[];
   /** The bundled static server, elsewhere only in tests. */
   readonly staticServer?: string;
 }
 
 /**
  * Runs the example reconcilers against a state-manager. `stop` drains them and ends the processes they started; twice is
- * safe.
+ * safe. Throws while a running process has the data directory.
  */
 export async function runExamples(options: ExamplesOptions): Promise<{ stop(): Promise<void> }> {
-  const { serverUrl, logger, staticServer } = options;
+  const { serverUrl, logger, allowedScripts, staticServer } = options;
   // The processes that use it work in a directory of their own.
   const dataDir = resolve(options.dataDir);
+  const owned = await ownDataDirectory(dataDir);
   const client = createResourceClient(serverUrl);
   const shared = { client, requestPass: passRequester(client, logger), dataDir };
   const examples = [
     await fileExample(shared),
-    processExample({ ...shared, allow: options.allowedScripts, ...(staticServer !== undefined && { staticServer }) }),
+    processExample({ ...shared, allowedScripts, ...(staticServer !== undefined && { staticServer }) }),
     websiteExample(shared),
   ];
   await Promise.all(examples.map((example) => example.start()));
   const loop = runControlLoop({
     serverUrl,
+    instanceId: owned.instanceId,
     reconcilers: examples.map(({ reconciler }) => reconciler),
     logger,
     ...(options.metrics !== undefined && { metrics: options.metrics }),
@@ -49,6 +52,7 @@ export async function runExamples(options: ExamplesOptions): Promise<{ stop(): P
     await loop.stop();
     await Promise.all(examples.map((example) => example.stop()));
     client.close();
+    owned.release();
   };
   return { stop: () => (stopped ??= stop()) };
 }

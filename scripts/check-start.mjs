@@ -71,7 +71,9 @@ async function until(timeoutMs, what, check) {
   const startedAt = performance.now();
   for (let cause; ; await sleep(20)) {
     if (npm.exitCode !== null) throw new Error(`npm start ended with ${npm.exitCode} before: ${what}`);
-    const result = await check().catch((error) => void (cause = error));
+    const result = await check().catch((error) => {
+      cause = error;
+    });
     const tookMs = performance.now() - startedAt;
     if (tookMs > timeoutMs) throw new Error(`not within ${timeoutMs / 1000} s: ${what}`, { cause });
     if (!result) continue;

@@ -1,8 +1,8 @@
-import { type FSWatcher, watch } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import type { ResourceClient, ResourceKey } from "../../src/client/index.js";
 import { defineReconciler, done, TerminalError } from "../../src/controlloop/index.js";
 import { EXAMPLES_GROUP, type Example, type RequestPass, requestAll } from "../example.js";
+import { DirectoryWatches } from "./directory-watches.js";
 import { RefusedPathError, RootedFiles } from "./rooted-files.js";
 import { type FileSpec, type FileStatus, parseFileSpec } from "./spec.js";
 
@@ -22,13 +22,25 @@ export async function fileExample(options: {
   const files = await RootedFiles.open(join(options.dataDir, "files"));
   /** Who has a path: the first resource that asks for it. */
   const owners = new Map<string, { readonly uid: string; readonly key: ResourceKey }>();
-  let watcher: FSWatcher | undefined;
+  const directoryOf = (path: string) => dirname(join(files.root, path));
+  const watches = new DirectoryWatches((file) => {
+    const owner = owners.get(relative(files.root, file));
+    if (owner !== undefined) requestPass(owner.key, "the file was touched");
+  });
 
-  /** Removes the file at `path` unless another resource has it. */
-  async function release(path: string, uid: string): Promise<void> {
-    if ((owners.get(path)?.uid ?? uid) !== uid) return;
-    await refusalsAreTerminal(files.remove(path));
+  /** Removes what the resource has, but for the file at `wanted`. */
+  async function removeOthers(uid: string, wanted?: string): Promise<void> {
+    for (const [path, owner] of owners) {
+      if (owner.uid !== uid || path === wanted) continue;
+      await refusalsAreTerminal(files.remove(path));
+      disown(path);
+    }
+  }
+
+  function disown(path: string): void {
     owners.delete(path);
+    const directory = directoryOf(path);
+    if (![...owners.keys()].some((other) => directoryOf(other) === directory)) watches.close(directory);
   }
 
   const reconciler = defineReconciler<FileSpec, FileStatus>({
@@ -41,7 +53,7 @@ export async function fileExample(options: {
     async reconcile(resource, { isDeleting, setCondition }) {
       const { uid, key, status } = resource;
       if (isDeleting) {
-        if (status?.path !== undefined) await release(status.path, uid);
+        await removeOthers(uid);
         return done();
       }
       const { path, content, mode } = resource.spec;
@@ -50,8 +62,18 @@ export async function fileExample(options: {
         throw new TerminalError("PathTaken", `file ${owner.key.namespace}/${owner.key.name} has the path ${path}`);
       }
       owners.set(path, { uid, key });
-      if (status?.path !== undefined && status.path !== path) await release(status.path, uid);
-      await refusalsAreTerminal(files.write(path, content, mode));
+      await removeOthers(uid, path);
+      const lookAndWrite = () => {
+        watches.renew(directoryOf(path));
+        return refusalsAreTerminal(files.write(path, content, mode));
+      };
+      try {
+        // Again after a write, because that may have made the directory: no change comes between watch and last look.
+        if (await lookAndWrite()) await lookAndWrite();
+      } catch (error) {
+        if (error instanceof TerminalError && status?.path !== path) disown(path); // nothing of ours is there
+        throw error;
+      }
       setCondition("Ready", "True", "Written", `${join(files.root, path)} has the declared content`);
       return done({ path });
     },
@@ -66,15 +88,10 @@ export async function fileExample(options: {
       })) {
         if (status?.path !== undefined) owners.set(status.path, { uid, key }); // whoever had a path keeps it
       }
-      watcher = watch(files.root, { recursive: true }, (_, path) => {
-        const owner = path === null ? undefined : owners.get(path);
-        if (owner !== undefined) requestPass(owner.key, "the file was touched");
-      });
-      watcher.on("error", () => watcher?.close()); // the resync goes on without it
       await requestAll(client, "file", requestPass);
     },
     async stop() {
-      watcher?.close();
+      watches.close();
     },
   };
 }

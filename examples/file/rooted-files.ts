@@ -34,7 +34,8 @@ export class RootedFiles {
     const file = await this.#locate(path, true);
     const found = await look(file);
     if (found !== undefined && !found.isFile()) throw new RefusedPathError(`${path} is not a regular file`);
-    if (found !== undefined && (found.mode & 0o777) === mode && (await readPlain(file)) === content) return false;
+    const bytes = Buffer.from(content);
+    if (found !== undefined && (found.mode & 0o777) === mode && (await readPlain(file))?.equals(bytes)) return false;
     const draft = join(dirname(file), `.${randomUUID()}.tmp`);
     try {
       const handle = await open(
@@ -43,7 +44,7 @@ export class RootedFiles {
         0o600,
       );
       try {
-        await handle.writeFile(content);
+        await handle.writeFile(bytes);
         await handle.chmod(mode); // whatever the umask
         await handle.sync();
       } finally {
@@ -72,6 +73,7 @@ export class RootedFiles {
     const parts = checkPath(path).split("/");
     const name = parts.pop() ?? "";
     let directory = this.#root;
+    if (create) await mkdir(directory, { recursive: true }); // somebody may have removed that too
     for (const part of parts) {
       directory = join(directory, part);
       let found = await look(directory);
@@ -101,11 +103,11 @@ async function look(path: string): Promise<Stats | undefined> {
   }
 }
 
-async function readPlain(file: string): Promise<string | undefined> {
+async function readPlain(file: string): Promise<Buffer | undefined> {
   try {
     const handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW);
     try {
-      return await handle.readFile("utf8");
+      return await handle.readFile();
     } finally {
       await handle.close();
     }

@@ -41,6 +41,7 @@ export function checkPath(path: string): string {
 }
 
 function modeOf(value: unknown): number {
-  if (typeof value === "string" && /^0?[0-7]{3}$/.test(value)) return Number.parseInt(value, 8);
-  throw new Error('spec.mode must be three octal digits, for example "0644"');
+  // What the reconciler could not read it would write again and again.
+  if (typeof value === "string" && /^0?[4-7][0-7]{2}$/.test(value)) return Number.parseInt(value, 8);
+  throw new Error('spec.mode must be three octal digits that let the owner read, for example "0644"');
 }

@@ -13,9 +13,9 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** Tries until somebody accepts a connection on the port; false after `timeoutMs` or when `signal` aborts. */
-export async function answersWithin(port: number, timeoutMs: number, signal: AbortSignal): Promise<boolean> {
-  for (const end = Date.now() + timeoutMs; Date.now() < end && !signal.aborted; await sleep(POLL_MS)) {
+/** Tries until somebody accepts a connection on the port; false after `timeoutMs`, or when `goesOn` says so. */
+export async function answersWithin(port: number, timeoutMs: number, goesOn: () => boolean): Promise<boolean> {
+  for (const end = Date.now() + timeoutMs; Date.now() < end && goesOn(); await sleep(POLL_MS)) {
     if (await accepts(port)) return true;
   }
   return false;

@@ -7,7 +7,7 @@ import { EXAMPLES_GROUP, type Example, type RequestPass, requestAll } from "../e
 import { CrashLoop } from "./crash-loop.js";
 import { answersWithin, isPortFree } from "./port.js";
 import { type Command, ProcessTable } from "./process-table.js";
-import { allowedScripts, type ProcessSpec, type ProcessStatus, parseProcessSpec } from "./spec.js";
+import { type ProcessSpec, type ProcessStatus, parseProcessSpec } from "./spec.js";
 
 /** Long enough for a small server to come up within one pass; a slower one is looked at again. */
 const PROBE_MS = 1_000;
@@ -22,14 +22,16 @@ export function processExample(options: {
   readonly client: ResourceClient;
   readonly requestPass: RequestPass;
   readonly dataDir: string;
-  /** More scripts that may run: EXAMPLES_PROCESS_ALLOW. */
-  readonly allow?: string | undefined;
+  /** Paths of scripts that may run besides the bundled one. */
+  readonly allowedScripts: readonly string[];
   /** The bundled script; elsewhere only in tests. */
   readonly staticServer?: string;
 }): Example {
   const { client, requestPass } = options;
   const staticServer = options.staticServer ?? fileURLToPath(new URL("static-server.js", import.meta.url));
-  const scripts = allowedScripts(staticServer, options.allow);
+  // By the name a spec gives. Anyone who may write a resource decides what runs here, so by default that is one harmless
+  // script.
+  const scripts = new Map(options.allowedScripts.map((path) => [path, path])).set("static-server", staticServer);
   const filesRoot = join(options.dataDir, "files");
   mkdirSync(filesRoot, { recursive: true });
   const keys = new Map<string, ResourceKey>();
@@ -86,7 +88,8 @@ export function processExample(options: {
         crashLoop.noteStart(uid);
         table.start(uid, command);
       }
-      const isAnswering = await answersWithin(port, PROBE_MS, signal);
+      // One that has ended need not be waited for: the next pass, which its end asked for, starts it again.
+      const isAnswering = await answersWithin(port, PROBE_MS, () => !signal.aborted && table.find(uid) !== undefined);
       const pid = table.find(uid)?.pid;
       if (!isAnswering || pid === undefined) {
         setCondition("Ready", "False", "Starting", `waiting for an answer on port ${port}`);

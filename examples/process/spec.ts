@@ -1,4 +1,3 @@
-import { isAbsolute } from "node:path";
 import { fieldsOf, portOf, textOf } from "../spec-fields.js";
 
 /** A local process that shall run. */
@@ -43,23 +42,4 @@ export function parseProcessSpec(spec: unknown): ProcessSpec {
     env: new Map(Object.entries(env).map(([name, value]) => [name, textOf(value, `env.${name}`)])),
     port: portOf(fields.get("port")),
   };
-}
-
-/**
- * The scripts that may run, by the name a spec gives. Anyone who may write a resource decides what runs here, so by
- * default that is one harmless script; the operator adds others by their absolute paths, separated by commas.
- */
-export function allowedScripts(staticServer: string, setting: string | undefined): ReadonlyMap<string, string> {
-  const paths = (setting ?? "")
-    .split(",")
-    .map((path) => path.trim())
-    .filter((path) => path !== "");
-  for (const path of paths) {
-    if (!isAbsolute(path) || !/\.[cm]?js$/.test(path)) {
-      throw new Error(
-        `EXAMPLES_PROCESS_ALLOW must list absolute paths of .js, .mjs or .cjs files, not ${JSON.stringify(path)}`,
-      );
-    }
-  }
-  return new Map([["static-server", staticServer], ...paths.map((path) => [path, path] as const)]);
 }

@@ -1,5 +1,12 @@
 import { type ClientResource, isNotFound, type ResourceClient, type ResourceKey } from "../../src/client/index.js";
-import { defineReconciler, done, isReady, requeueAfter, TerminalError } from "../../src/controlloop/index.js";
+import {
+  defineReconciler,
+  done,
+  findCondition,
+  isReady,
+  requeueAfter,
+  TerminalError,
+} from "../../src/controlloop/index.js";
 import { EXAMPLES_GROUP, type Example, type RequestPass, requestAll } from "../example.js";
 import { fieldsOf, portOf, textOf } from "../spec-fields.js";
 
@@ -57,10 +64,10 @@ export function websiteExample(options: {
         applyChild(website, "file", { path, content: html }),
         applyChild(website, "process", { script: "static-server", args: [path], port }),
       ]);
-      const waiting = [file, server].filter((child) => !isReady(child)).map(({ key }) => key.kind);
+      const waiting = [file, server].filter((child) => !isReady(child)).map(describeWait);
       const status = { url: `http://127.0.0.1:${port}/` };
       if (waiting.length > 0) {
-        setCondition("Ready", "False", "Waiting", `waiting for: ${waiting.join(", ")}`);
+        setCondition("Ready", "False", "Waiting", `waiting for ${waiting.join(", and for ")}`);
         return requeueAfter(LOOK_AGAIN_MS, status);
       }
       setCondition("Ready", "True", "Serving", `${status.url} serves generation ${website.generation}`);
@@ -108,4 +115,8 @@ export function websiteExample(options: {
       await watch;
     },
   };
+}
+
+function describeWait(child: ClientResource): string {
+  return `its ${child.key.kind}: ${findCondition(child, "Ready")?.message ?? "no pass yet"}`;
 }

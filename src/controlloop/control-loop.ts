@@ -7,7 +7,7 @@ import { leaseLoop } from "./lease-loop.js";
 import { metricsIn } from "./metrics.js";
 import { installPanicGuard } from "./panic-guard.js";
 import type { Reconciler } from "./reconciler.js";
-import { DEFAULT_CONCURRENCY, register } from "./registration.js";
+import { DEFAULT_CONCURRENCY, describeReconciler, register } from "./registration.js";
 import type { PassEnvironment } from "./run-pass.js";
 
 /** What a control loop needs. */
@@ -15,6 +15,15 @@ export interface ControlLoopOptions {
   /** The state-manager, for example `http://127.0.0.1:8080`. It need not be up yet. */
   readonly serverUrl: string;
   readonly reconcilers: readonly Reconciler[];
+  /**
+   * Names this worker among those of the same reconcilers, 1 to 255 characters. Default: host, process id and a random
+   * part, so every run is another worker.
+   *
+   * Give one that stays the same over restarts (a host's name, a StatefulSet's pod) and what a killed run had leased is due
+   * at once when the next one registers, instead of when its session expires (`leaseDurationMs`). Make sure then that only
+   * one runs at a time: two under one id end each other's sessions again and again.
+   */
+  readonly instanceId?: string;
   /** Default: pino's own, JSON lines on stdout. */
   readonly logger?: Logger;
   /** Where the `controlloop_…` metrics go; default: nowhere. */
@@ -39,9 +48,13 @@ const DEREGISTER_TIMEOUT_MS = 1_000;
 
 /**
  * Runs reconcilers against a state-manager, through the same API a Go or Python worker uses. Returns at once; the server
- * may come, go and come back at any time.
+ * may come, go and come back at any time. Throws when two reconcilers of one name were to share an `instanceId`.
  */
 export function runControlLoop(options: ControlLoopOptions): ControlLoop {
+  const names = options.reconcilers.map(({ name }) => name);
+  if (options.instanceId !== undefined && new Set(names).size < names.length) {
+    throw new Error(`reconcilers with one instanceId must have different names, not ${names.join(", ")}`);
+  }
   const logger = options.logger ?? pino();
   const connection = connect(options.serverUrl);
   const environment: PassEnvironment = {
@@ -52,9 +65,10 @@ export function runControlLoop(options: ControlLoopOptions): ControlLoop {
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal); // every reconciler listens
   const removeGuard = installPanicGuard();
-  const stop = { stopping: stopping.signal, graceMs: options.graceMs ?? 5_000 };
+  const { instanceId, graceMs = 5_000 } = options;
+  const settings = { instanceId, graceMs, stopping: stopping.signal };
   const runs = options.reconcilers.map((reconciler) =>
-    runReconciler(connection, reconciler, environment, stop).catch((error: unknown) => {
+    runReconciler(connection, reconciler, environment, settings).catch((error: unknown) => {
       logger.error({ err: error, controller: reconciler.name }, "reconciler stopped: its registration was refused");
       stopping.abort();
       throw error;
@@ -79,17 +93,18 @@ async function runReconciler(
   connection: Connection,
   reconciler: Reconciler,
   environment: PassEnvironment,
-  stop: { readonly stopping: AbortSignal; readonly graceMs: number },
+  settings: { readonly instanceId: string | undefined; readonly graceMs: number; readonly stopping: AbortSignal },
 ): Promise<void> {
   const api = connection.reconcilers;
   const logger = environment.logger.child({ controller: reconciler.name });
   const concurrency = reconciler.concurrency ?? DEFAULT_CONCURRENCY;
   environment.metrics.maxConcurrentReconciles.set({ controller: reconciler.name }, concurrency);
-  while (!stop.stopping.aborted) {
-    const session = await register(api, reconciler, logger, stop.stopping);
+  const registration = describeReconciler(reconciler, settings.instanceId);
+  while (!settings.stopping.aborted) {
+    const session = await register(api, registration, logger, settings.stopping);
     if (session === undefined) return;
     const kept = session.keep();
-    await leaseLoop(api, session, reconciler, environment, stop);
+    await leaseLoop(api, session, reconciler, environment, settings);
     const isAlive = !session.signal.aborted;
     session.end("the control loop has stopped");
     if (isAlive) await deregister(api, session.id, logger);

@@ -38,12 +38,18 @@ export async function leaseLoop(
     const lease = session.hold(item.leaseToken, reconciler.passDeadlineMs ?? DEFAULT_PASS_DEADLINE_MS);
     if (stop.stopping.aborted) lease.abort(new ShutdownError());
     const pass = limit(async () => {
-      const report = await runPass(reconciler, item, lease, environment);
-      if (report !== undefined) await session.reporter.report(report);
-      session.letGo(lease);
+      try {
+        const report = await runPass(reconciler, item, lease, environment);
+        if (report !== undefined) await session.reporter.report(report);
+      } catch (error) {
+        // Not reported, so no renewal lists the lease and the server gives it to somebody else.
+        environment.logger.error({ err: error }, "a pass ended without a report");
+      } finally {
+        session.letGo(lease);
+      }
     });
     running.add(pass);
-    pass.finally(() => running.delete(pass));
+    void pass.then(() => running.delete(pass));
   };
 
   for (let failures = 0; !leasing.signal.aborted; ) {

@@ -16,6 +16,9 @@ const CONDITION_STATUS = {
   Unknown: WireConditionStatus.UNKNOWN,
 } as const satisfies Record<ConditionStatus, WireConditionStatus>;
 
+/** What the server keeps of an error, and takes as the message of a condition. */
+const MAX_ERROR_CHARACTERS = 4_096;
+
 /** Collects what a pass wants stored and turns it, with the pass's end, into one report. */
 export class PassDraft
   implements Pick<ReconcileContext, "setCondition" | "addFinalizer" | "removeFinalizer" | "setLabel" | "setAnnotation">
@@ -69,7 +72,7 @@ export class PassDraft
 
   /** The pass failed in a way that only a change of the resource can mend: settled, and visible in the status. */
   failedForGood(error: TerminalError): PassReport {
-    this.setCondition("Ready", "False", error.reason, error.message);
+    this.setCondition("Ready", "False", error.reason, describeError(error));
     return create(PassReportSchema, { ...this.#changes(), ...this.#observed(), result: PassResult.SUCCESS });
   }
 
@@ -101,9 +104,14 @@ export class PassDraft
   }
 }
 
-/** What an error report and the condition of a thrown value say. */
+/** What an error report and the condition of a thrown value say. Anything may have been thrown, of any size. */
 export function describeError(error: unknown): string {
-  return error instanceof Error ? error.message || error.name : String(error);
+  try {
+    const text = error instanceof Error ? error.message || error.name : error;
+    return String(text).slice(0, MAX_ERROR_CHARACTERS);
+  } catch {
+    return "a thrown value that has no text";
+  }
 }
 
 function patch(entries: ReadonlyMap<string, string | null>): Record<string, { value?: string }> {

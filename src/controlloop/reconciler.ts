@@ -28,7 +28,7 @@ export interface ReconcilerDefinition<Spec, Status> {
   readonly resyncPeriodMs?: number;
   /** The longest a pass may take, 100 ms to 24 h; default 5 min (I11). */
   readonly passDeadlineMs?: number;
-  /** How long the server waits for a silent worker, 1 s to 10 min; default 15 s. */
+  /** How long the server waits for a silent worker, 1 s to 10 min; default 30 s. */
   readonly leaseDurationMs?: number;
   /** First wait after an error, 1 ms to 1 h, doubled by every further one; default 5 ms. */
   readonly backoffBaseMs?: number;

@@ -22,22 +22,24 @@ const FINAL: ReadonlySet<ApiErrorCode> = new Set([
 /** While another reconciler name has the kind: it may be a predecessor that is about to stop. */
 const KIND_TAKEN_DELAY_MS = 2_000;
 
+/** What a registration says. */
+type Registration = ReturnType<typeof describeReconciler>;
+
 /**
  * Registers a reconciler, waiting for the server and for a kind that is taken. Undefined when `signal` aborted first;
  * rejects with {@link ApiError} when the server refuses the registration for good.
  */
 export async function register(
   api: Connection["reconcilers"],
-  reconciler: Reconciler,
+  registration: Registration,
   logger: Logger,
   signal: AbortSignal,
 ): Promise<Session | undefined> {
-  const request = describe(reconciler);
   for (let failures = 0; !signal.aborted; ) {
     const sentAt = performance.now();
     try {
-      const answer = await api.register(request, { timeoutMs: CALL_TIMEOUT_MS, signal });
-      logger.info({ session: answer.sessionId, kind: reconciler.kind }, "registered");
+      const answer = await api.register(registration, { timeoutMs: CALL_TIMEOUT_MS, signal });
+      logger.info({ session: answer.sessionId, kinds: registration.kinds.map(({ kind }) => kind) }, "registered");
       return new Session(api, answer, sentAt, logger);
     } catch (error) {
       if (signal.aborted) return undefined;
@@ -52,14 +54,14 @@ export async function register(
   return undefined;
 }
 
-function describe(reconciler: Reconciler) {
+/** The registration of one reconciler in one control loop. */
+export function describeReconciler(reconciler: Reconciler, instanceId = uniqueInstanceId()) {
   const { name, resourceGroup, kind, finalizer = "", shardIds = [], concurrency = DEFAULT_CONCURRENCY } = reconciler;
   const duration = <Name extends string>(field: Name, ms: number | undefined) =>
     ms === undefined ? {} : { [field]: durationFromMs(ms) };
   return {
     name,
-    // Unique per run: two workers that share an instance would fence each other in turn.
-    instanceId: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    instanceId,
     language: "typescript",
     kinds: [{ resourceGroup, kind }],
     shardIds: [...shardIds],
@@ -71,4 +73,9 @@ function describe(reconciler: Reconciler) {
     ...duration("backoffBase", reconciler.backoffBaseMs),
     ...duration("backoffMax", reconciler.backoffMaxMs),
   };
+}
+
+/** Two workers that share an instance would fence each other in turn. */
+function uniqueInstanceId(): string {
+  return `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
 }

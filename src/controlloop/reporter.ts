@@ -1,4 +1,4 @@
-import { create } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import type { Logger } from "pino";
 import {
   type PassReport,
@@ -6,14 +6,17 @@ import {
   PassResult,
   ReportOutcome,
   type ReportResult,
+  ReportResultSchema,
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ApiError, isUnavailable } from "../client/api-error.js";
 import type { Connection } from "../client/connection.js";
 import { pause, retryDelayMs } from "../client/retry.js";
+import { describeError } from "./pass-draft.js";
 
 /** What the server takes in one call: reports, and bytes with room to spare below its 4 MiB. */
 const MAX_REPORTS = 1_000;
-const MAX_STATUS_BYTES = 2 << 20;
+/** Also of one report: what it says has to fit a resource, which is 1 MiB at most. */
+const MAX_BYTES = 2 << 20;
 const CALL_TIMEOUT_MS = 10_000;
 
 /** The session whose leases are reported. */
@@ -25,6 +28,7 @@ interface ReportingSession {
 
 interface Waiting {
   readonly report: PassReport;
+  readonly bytes: number;
   readonly answered: (result: ReportResult | undefined) => void;
 }
 
@@ -32,7 +36,8 @@ interface Waiting {
  * Sends the reports of one session: all that are ready in one tick go in one call, one call at a time.
  *
  * A call that fails with UNAVAILABLE is sent again unchanged: the server answers STALE to what it has already stored,
- * because a lease token is good for one report (I8). When the session ends, what is left is dropped: nobody wants it.
+ * because a lease token is good for one report (I8). A call that is refused for good is halved until the report to blame stands
+ * alone: no report holds up the others (I11). When the session ends, what is left is dropped: nobody wants it.
  */
 export class Reporter {
   readonly #api: Connection["reconcilers"];
@@ -64,9 +69,18 @@ export class Reporter {
     );
   }
 
-  #submit(report: PassReport): Promise<ReportResult | undefined> {
+  /** The server's result, or what it would be; undefined when the report was dropped. */
+  async #submit(report: PassReport): Promise<ReportResult | undefined> {
+    let bytes: number;
+    try {
+      bytes = toBinary(PassReportSchema, report).byteLength;
+    } catch (error) {
+      return invalid(describeError(error)); // a value of another type than declared, which only JavaScript lets through
+    }
+    // Not sent to be refused: a server may close the connection on a large request, and that looks as if it were away.
+    if (bytes > MAX_BYTES) return invalid(`it must be at most ${MAX_BYTES} bytes (got ${bytes})`);
     return new Promise((answered) => {
-      this.#waiting.push({ report, answered });
+      this.#waiting.push({ report, bytes, answered });
       if (this.#isSending) return;
       this.#isSending = true;
       setImmediate(() => this.#drain());
@@ -84,6 +98,7 @@ export class Reporter {
     this.#isSending = false;
   }
 
+  /** One result per report, in order; none when they were dropped. */
   async #send(reports: PassReport[]): Promise<readonly ReportResult[]> {
     const { id: sessionId, signal } = this.#session;
     for (let failures = 0; !signal.aborted; ) {
@@ -91,15 +106,15 @@ export class Reporter {
         const options = { signal, timeoutMs: CALL_TIMEOUT_MS };
         return (await this.#api.report({ sessionId, reports }, options)).results;
       } catch (error) {
-        if (signal.aborted) break;
         const apiError = ApiError.from(error);
         this.#session.endIfUnknown(apiError);
-        const mayPass = apiError.code === "DEADLINE_EXCEEDED" || apiError.code === "RESOURCE_EXHAUSTED";
-        if (!mayPass && !isUnavailable(apiError)) {
-          this.#logger.error({ err: apiError, reports: reports.length }, "reports were refused");
-          return [];
+        if (signal.aborted) break;
+        if (mayPass(apiError)) await pause(retryDelayMs(++failures), signal);
+        else if (reports.length === 1) return [invalid(apiError.message)];
+        else {
+          const half = Math.ceil(reports.length / 2);
+          return [...(await this.#send(reports.slice(0, half))), ...(await this.#send(reports.slice(half)))];
         }
-        await pause(retryDelayMs(++failures), signal);
       }
     }
     this.#logger.warn({ reports: reports.length }, "reports were dropped: their session has ended");
@@ -107,12 +122,20 @@ export class Reporter {
   }
 }
 
-/** One at least: a single status that is too large is the server's to refuse. */
+/** Whether the same call may succeed later. RESOURCE_EXHAUSTED also says that a request is too large, for ever. */
+function mayPass(error: ApiError): boolean {
+  return error.code === "DEADLINE_EXCEEDED" || error.reason === "OVERLOADED" || isUnavailable(error);
+}
+
+function invalid(message: string): ReportResult {
+  return create(ReportResultSchema, { outcome: ReportOutcome.INVALID, message });
+}
+
 function batchLength(waiting: readonly Waiting[]): number {
-  let bytes = 0;
-  const end = waiting.findIndex(({ report }, i) => {
-    bytes += Buffer.byteLength(report.statusJson);
-    return i > 0 && (i === MAX_REPORTS || bytes > MAX_STATUS_BYTES);
+  let sum = 0;
+  const end = waiting.findIndex(({ bytes }, i) => {
+    sum += bytes;
+    return i === MAX_REPORTS || sum > MAX_BYTES;
   });
   return end === -1 ? waiting.length : end;
 }

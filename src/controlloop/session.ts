@@ -10,6 +10,13 @@ import { Reporter } from "./reporter.js";
 
 /** A holder stops trusting its leases this much before the server may give them away (STYLE §4, I7). */
 const TRUST_MARGIN_MS = 1_000;
+/** What the server takes when a definition does not say; it says so in its answer. */
+const DEFAULT_LEASE_DURATION_MS = 30_000;
+/**
+ * Renewals within one lease duration. While no lease is held there is nothing to lose but the registration, and every renewal is
+ * a statement that an idle server has to send.
+ */
+const RENEWALS = { busy: 3, idle: 2 };
 /** Below the 5 s after which the server returns a lease that a renewal does not list: a late one must not arrive then. */
 const RENEW_TIMEOUT_MS = 4_000;
 const NO_ANSWER = "the server has not answered a renewal in time";
@@ -36,13 +43,14 @@ export class Session {
     this.id = registered.sessionId;
     this.concurrency = registered.concurrency;
     this.#api = api;
-    this.#leaseDurationMs = registered.leaseDuration === undefined ? 15_000 : durationMs(registered.leaseDuration);
+    const { leaseDuration } = registered;
+    this.#leaseDurationMs = leaseDuration === undefined ? DEFAULT_LEASE_DURATION_MS : durationMs(leaseDuration);
     this.#logger = logger;
     this.reporter = new Reporter(api, this, logger);
     this.#trustFrom(sentAt);
   }
 
-  /** Aborts when the session has ended, for whatever reason. */
+  /** Aborts when the session has ended, with a {@link LeaseLostError} that says why. */
   get signal(): AbortSignal {
     return this.#ended.signal;
   }
@@ -52,11 +60,15 @@ export class Session {
     return [...this.#held.values()];
   }
 
-  /** Takes a lease into the renewals; it is lost already while renewals go unanswered. `deadlineMs` counts from now. */
+  /**
+   * Takes a lease into the renewals; it is lost already while renewals go unanswered, and when the session ended while it was on
+   * its way. `deadlineMs` counts from now.
+   */
   hold(token: string, deadlineMs: number): HeldLease {
     const lease = new HeldLease(token, deadlineMs);
     this.#held.set(token, lease);
-    if (performance.now() >= this.#trustedUntil) lease.abort(new LeaseLostError(NO_ANSWER));
+    if (this.signal.aborted) lease.abort(this.signal.reason);
+    else if (performance.now() >= this.#trustedUntil) lease.abort(new LeaseLostError(NO_ANSWER));
     return lease;
   }
 
@@ -75,7 +87,7 @@ export class Session {
   end(why: string): void {
     clearTimeout(this.#trustTimer);
     this.#loseAll(why);
-    this.#ended.abort();
+    this.#ended.abort(new LeaseLostError(why));
   }
 
   /** Ends the session if `error` says that the server does not know it. */
@@ -98,19 +110,21 @@ export class Session {
   }
 
   async #keepRenewed(): Promise<void> {
-    const intervalMs = this.#leaseDurationMs / 3;
-    for (let failures = 0, waitMs = intervalMs; ; ) {
+    const busyMs = this.#leaseDurationMs / RENEWALS.busy;
+    const idleMs = this.#leaseDurationMs / RENEWALS.idle;
+    for (let failures = 0, waitMs = idleMs; ; ) {
       await pause(waitMs, this.signal);
       if (this.signal.aborted) return;
       const sentAt = performance.now();
       try {
-        await this.#renew(Math.round(Math.min(intervalMs, RENEW_TIMEOUT_MS)));
+        await this.#renew(Math.round(Math.min(busyMs, RENEW_TIMEOUT_MS)));
         this.#trustFrom(sentAt);
         failures = 0;
+        const intervalMs = this.#held.size === 0 ? idleMs : busyMs;
         waitMs = Math.max(0, intervalMs - (performance.now() - sentAt));
       } catch (error) {
         this.#note(ApiError.from(error), "renewal failed");
-        waitMs = Math.min(retryDelayMs(++failures), intervalMs);
+        waitMs = Math.min(retryDelayMs(++failures), busyMs);
       }
     }
   }

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
+import { readAllowedScripts } from "../../examples/process/allowed-scripts.js";
 import { runExamples } from "../../examples/run-examples.js";
 import { readConfig } from "../state-manager/config.js";
 import { createLogger } from "../state-manager/observability/logger.js";
@@ -13,7 +14,8 @@ import { applySampleWebsite } from "./sample-website.js";
  * reconcilers, which speak to it through its public API as any other client, and one sample website.
  */
 async function main(): Promise<void> {
-  const { config, secrets } = readConfig(process.env);
+  const { scripts, problems } = readAllowedScripts(process.env.EXAMPLES_PROCESS_ALLOW);
+  const { config, secrets } = readConfig(process.env, problems);
   mkdirSync(config.dataDir, { recursive: true });
   const logFile = join(config.dataDir, "reconcile.log");
   const logger = createLogger(config.logLevel, pino.destination({ dest: logFile, sync: true }));
@@ -26,7 +28,7 @@ async function main(): Promise<void> {
       dataDir: config.dataDir,
       logger,
       metrics: server.metrics.registry,
-      allowedScripts: process.env.EXAMPLES_PROCESS_ALLOW,
+      allowedScripts: scripts,
     }).catch(async (error: unknown) => {
       await stopServer();
       throw error;
@@ -61,20 +63,22 @@ async function main(): Promise<void> {
 
 function welcome(facts: { url: string; sample: string; logFile: string; isBundled: boolean; dataDir: string }): string {
   const { url, sample, logFile, isBundled, dataDir } = facts;
-  const websites = `${url}/api/v1/groups/examples/namespaces/default/kinds/website/resources`;
   return `reconcile-toolkit is running: ${url}  (REST, Connect, gRPC, /metrics; Ctrl-C stops it)
+  explore   ${url}/docs
   database  ${isBundled ? `bundled PostgreSQL, kept in ${join(dataDir, "postgres")}` : "the one DATABASE_URL names"}
   log       ${logFile}
   sample    website default/hello: ${sample}
 
-Watch the changes:
-  curl -N '${url}/api/v1/watch?resource_group=examples'
-Declare a website of your own; a file and a server process appear:
-  curl -X POST ${websites} -d '{"name":"mine","shard_id":"default","spec":{"html":"<h1>Mine</h1>","port":8090}}'
-  curl http://127.0.0.1:8090/
-See it, and delete it:
-  curl ${websites}/mine
-  curl -X DELETE ${websites}/mine`;
+Try it in another terminal. Declare a website; a file and a server process appear:
+  KINDS=${url}/api/v1/groups/examples/namespaces/default/kinds
+  curl $KINDS/website/resources -d '{"name":"mine","shard_id":"default","spec":{"html":"<h1>Mine</h1>","port":8090}}'
+  curl --retry 5 --retry-connrefused http://127.0.0.1:8090/
+Kill the process; it comes back:
+  kill $(curl -s $KINDS/process/resources/mine | grep -o '"pid":[0-9]*' | cut -d: -f2)
+Look at it (status.conditions says how it is), watch all changes, delete it:
+  curl $KINDS/website/resources/mine
+  curl -N '${url}/api/v1/watch?resource_group=examples&send_initial_state=true'
+  curl -X DELETE $KINDS/website/resources/mine`;
 }
 
 function say(text: string): void {

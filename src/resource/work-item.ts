@@ -81,7 +81,8 @@ function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd, isMore
   switch (result.type) {
     case "SUCCESS":
       // Observed too low with nothing newer wanted: the worker would spin on its mistake, so it counts as a failure.
-      if (item.isPending && !isMoreWanted) return afterFailure(item, "SUCCESS reported below the stored generation", now, backoffMs);
+      if (item.isPending && !isMoreWanted)
+        return afterFailure(item, "SUCCESS reported below the stored generation", now, backoffMs);
       return { ...item, failures: 0, lastError: "", dueAt: null };
     case "ERROR":
       return afterFailure(item, result.error, now, backoffMs);

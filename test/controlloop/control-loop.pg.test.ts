@@ -7,6 +7,8 @@ import {
   defineReconciler,
   done,
   isReady,
+  type PassOutcome,
+  type ReconcileContext,
   type ReconcilerDefinition,
   requeueAfter,
   runControlLoop,
@@ -270,6 +272,42 @@ describe("a control loop", () => {
     const options = { serverUrl: server.url, reconcilers: [reconciler, { ...reconciler, kind: "y" }] };
     expect(() => runControlLoop({ ...options, instanceId: "one-host" })).toThrow("different names, not same, same");
   });
+
+  it.each([
+    ["a status larger than a request may be", () => done({ size: "x".repeat(6_000_000) as unknown as number })],
+    ["a status many times larger", () => done({ size: "x".repeat(60_000_000) as unknown as number })],
+    [
+      "an error of megabytes",
+      () => {
+        throw new Error("x".repeat(6_000_000));
+      },
+    ],
+    [
+      "a thrown value without text",
+      () => {
+        throw Object.create(null);
+      },
+    ],
+    [
+      "annotations larger than a request may be",
+      (setAnnotation: ReconcileContext["setAnnotation"]) => {
+        for (let i = 0; i < 6; i++) setAnnotation(`a${i}`, "x".repeat(1_000_000));
+        return done();
+      },
+    ],
+  ] satisfies [string, (setAnnotation: ReconcileContext["setAnnotation"]) => PassOutcome<Status>][])(
+    "%s is an error of that resource, and holds up no other (I11)",
+    async (_, reconcile) => {
+      const { key } = run({
+        backoffBaseMs: 60_000,
+        reconcile: ({ key }, { setAnnotation }) => (key.name === "bad" ? reconcile(setAnnotation) : done()),
+      });
+      for (const name of ["bad", "good"]) await client.create({ key: { ...key, name }, spec: { size: 1 } });
+      await until(async () => (await client.get({ ...key, name: "good" }))?.observedGeneration === 1n);
+      const work = await until(async () => (await workOf(key.kind)).find(({ failures }) => failures > 0));
+      expect(work).toMatchObject({ key: { name: "bad" }, failures: 1, lastError: expect.stringMatching(/./) });
+    },
+  );
 
   it("ends when the server refuses its registration", async () => {
     const loop = runControlLoop({

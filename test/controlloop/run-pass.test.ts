@@ -93,6 +93,22 @@ describe("a pass", () => {
     expect(await count("controlloop_reconcile_errors_total")).toBe(1);
   });
 
+  it("describes whatever was thrown, in words that the server takes", async () => {
+    const thrown = (value: unknown) =>
+      pass(() => {
+        throw value;
+      });
+    for (const value of [Object.create(null), Object.assign(new Error(), { message: Symbol("no text") })]) {
+      const { report } = await thrown(value);
+      expect(report).toMatchObject({ result: PassResult.ERROR });
+      expect(report?.error).not.toBe("");
+    }
+    const long = await thrown(new Error("x".repeat(5_000_000)));
+    expect(long.report?.error).toHaveLength(4_096);
+    const final = await thrown(new TerminalError("No", "x".repeat(5_000)));
+    expect(final.report?.conditions[0]?.message).toHaveLength(4_096);
+  });
+
   it("survives failures that escape it: a promise nobody awaits, an exception in a callback", async () => {
     onTestFinished(installPanicGuard());
     const quiet = silenceTestRunner();

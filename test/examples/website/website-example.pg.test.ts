@@ -148,6 +148,20 @@ describe("website example", () => {
     rmSync(join(dataDir, "files/link"));
   });
 
+  it("says what a website waits for", async () => {
+    const key = { resourceGroup: "examples", kind: "website", namespace: "default", name: "blocked" };
+    const port = await freePort();
+    const stranger = createServer().listen(port, "127.0.0.1");
+    await client.create({ key, spec: { html: "", port } });
+    await until(async () => {
+      const resource = await client.get(key);
+      const message = resource && findCondition(resource, "Ready")?.message;
+      return message === `waiting for its process: another program listens on port ${port}`;
+    });
+    stranger.close();
+    await ready(key);
+  });
+
   it("does not touch a file that another resource has", async () => {
     const first = { resourceGroup: "examples", kind: "file", namespace: "default", name: "first" };
     const second = { ...first, name: "second" };

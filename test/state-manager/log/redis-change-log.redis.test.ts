@@ -86,6 +86,18 @@ describe.skipIf(!hasRedis)("RedisChangeLog", () => {
     expect(await log.read(0, history.positionAt(2), 10)).toBeUndefined();
   });
 
+  it("fetches no more large bodies for one read than memory is meant for, whatever the limit", async () => {
+    const spec = { resource: { specJson: `"${"x".repeat(1_000_000)}"` } };
+    await new LogAppender({
+      redis,
+      durable,
+      log: 0,
+      target: { stream, maxLength: 1_000, idleMs: 60_000, hasCompatStreams: false },
+    }).append(history.appendMany(20, spec));
+    expect(await log.read(0, ORIGIN, 512)).toEqual(history.changes.slice(0, 5));
+    expect(await log.read(0, history.positionAt(5), 512)).toEqual(history.changes.slice(5, 10));
+  });
+
   it("drops a stream that goes beyond PostgreSQL before it reads it (I4)", async () => {
     await publish(10);
     durable.history = history.forkAt(6);

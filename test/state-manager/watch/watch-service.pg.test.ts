@@ -158,7 +158,8 @@ describe("a watch", () => {
 
   it("lets a client that was away keep a resource that moved to another log and back", async () => {
     const replica = await start({ logCount: 3 });
-    const shardIn = (log: number) => Array.from({ length: 100 }, (_, i) => `s${i}`).find((s) => logOf(s, 3) === log);
+    const shardIn = (log: number) =>
+      Array.from({ length: 100 }, (_, i) => `s${i}`).find((shard) => logOf(shard, 3) === log) ?? "none";
     const [first, last] = [shardIn(0), shardIn(2)];
     const created = await replica.open();
     await replica.create("a", { shardId: first });

@@ -110,7 +110,8 @@ describe("lease and report", () => {
 
   test("work that a transaction held and left unchanged is leased when that is over, not at the next pulse", async () => {
     await write(work, "a");
-    const looks = async () => (await work.statements()).get("mark-leases") ?? 0;
+    // Sent when a look that tried to lease is over.
+    const looks = async () => (await work.statements()).get("commit") ?? 0;
     const before = await looks();
     let waiting: Promise<unknown> = Promise.resolve();
     await whileLocked(work, "SELECT 1 FROM work_items", async () => {
