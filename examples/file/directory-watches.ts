@@ -20,6 +20,9 @@ export class DirectoryWatches {
    */
   renew(directory: string): void {
     const earlier = this.#watchers.get(directory);
+    // In two turns of the event loop: what happened so far, and in a directory that was removed comes through no other
+    // watch, is read in between. And after the new watch has begun, so that of the same directory nothing is lost.
+    if (earlier !== undefined) setImmediate(() => setImmediate(() => earlier.close()));
     this.#watchers.delete(directory);
     try {
       const watcher = watch(directory, (_, name) => name !== null && this.#onTouched(join(directory, name)));
@@ -28,7 +31,6 @@ export class DirectoryWatches {
     } catch {
       // The resync goes on without it.
     }
-    earlier?.close(); // after the new one has begun, so that of the same directory no event is lost
   }
 
   /** Ends the watch of one directory, or of all. Twice is safe. */
