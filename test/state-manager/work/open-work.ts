@@ -33,6 +33,7 @@ export interface Work extends Replica {
 export async function openWork(): Promise<Work> {
   const database = await createDatabase();
   const pool = new pg.Pool({ connectionString: database.url, max: 2 });
+  pool.on("error", () => {}); // Ending, it does not wait for its connections, and the drop of the database cuts them.
   const exchange = new DoorbellExchange();
   const replicas: Replica[] = [];
   const addReplica = async () => {
