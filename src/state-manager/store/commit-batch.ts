@@ -92,8 +92,10 @@ export class BatchCommitter {
     logs: readonly number[],
   ): Promise<PreparedCommit> {
     const keys = new Map(commands.map((command) => [keyId(keyOf(command)), keyOf(command)]));
+    const created = new Set(commands.filter(mayCreate).map((command) => keyId(keyOf(command))));
+    for (const command of commands) if (!mayCreate(command)) created.delete(keyId(keyOf(command)));
     const ends = await this.#readEnds(connection, logs, commands.filter(mayCreate).length);
-    const states = await readStates(connection, keys.values());
+    const states = await readStates(connection, keys, created);
     const stamp = stampOf(ends);
     const ids = ends.flatMap((end) => end.ids ?? []).map(BigInt);
     const draft = new BatchDraft({

@@ -22,8 +22,6 @@ const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 /** At the limit a write is refused with RESOURCE_EXHAUSTED instead of waiting longer than its caller would (I9). */
 const QUEUE_MAX_ITEMS = 20_000;
 const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
-/** The longest a write waits for company, in milliseconds, and only right after a batch: an idle server waits for nothing. */
-const GATHER_MS = 1;
 /** Deadlocks and serialisation failures are tried again this often. */
 const MAX_RETRIES = 5;
 
@@ -41,8 +39,6 @@ export class CommitQueue {
   #isScheduled = false;
   /** Lowered when a batch took too long: small commands may be about large resources. */
   #maxItems = BATCH_MAX_ITEMS;
-  #lastBatchItems = 0;
-  #lastCommitAt = 0;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -73,13 +69,7 @@ export class CommitQueue {
   #schedule(): void {
     if (this.#isScheduled || this.#inFlight.size >= this.#options.concurrency) return;
     this.#isScheduled = true;
-    if (this.#expectsMore()) setTimeout(() => this.#startAll(), GATHER_MS);
-    else setImmediate(() => this.#startAll());
-  }
-
-  /** Whether the writers just answered are likely to come back: a batch that starts without them costs as much as with them. */
-  #expectsMore(): boolean {
-    return this.#queue.length < this.#lastBatchItems / 2 && performance.now() - this.#lastCommitAt < GATHER_MS;
+    setImmediate(() => this.#startAll());
   }
 
   #startAll(): void {
@@ -97,8 +87,6 @@ export class CommitQueue {
     const running = this.#commit(batch).finally(() => {
       for (const log of logs) this.#busy.delete(log);
       this.#inFlight.delete(running);
-      this.#lastBatchItems = batch.length;
-      this.#lastCommitAt = performance.now();
       if (this.#queue.length > 0) this.#schedule();
     });
     this.#inFlight.add(running);

@@ -70,14 +70,25 @@ export function keyArrays(keys: Iterable<ResourceKey>): string[][] {
   ];
 }
 
-/** Reads resources and locks work items of `keys`; call it only after the heads are locked, in statements of their own. */
-export async function readStates(connection: Connection, keys: Iterable<ResourceKey>): Promise<Map<string, KeyState>> {
-  const arrays = keyArrays(keys);
-  const resources = await connection.query<ResourceRow>(READ_RESOURCES_BY_KEY, arrays);
-  const items = await connection.query<WorkItemRow & { readonly is_session_live: boolean }>(LOCK_WORK_ITEMS, arrays);
+/**
+ * Reads resources and locks work items of `keys`; call it only after the heads are locked, in statements of their own. The items of
+ * keys in `created` are left out while there is no resource: a lease of an earlier life survives the insert of the new item.
+ */
+export async function readStates(
+  connection: Connection,
+  keys: ReadonlyMap<string, ResourceKey>,
+  created: ReadonlySet<string>,
+): Promise<Map<string, KeyState>> {
+  const rows = await connection.query<ResourceRow>(READ_RESOURCES_BY_KEY, keyArrays(keys.values()));
+  const resources = rows.map(resourceFromRow);
+  const existing = new Set(resources.map(({ key }) => keyId(key)));
+  const locked = [...keys].filter(([id]) => existing.has(id) || !created.has(id)).map(([, key]) => key);
+  const items =
+    locked.length === 0
+      ? []
+      : await connection.query<WorkItemRow & { readonly is_session_live: boolean }>(LOCK_WORK_ITEMS, keyArrays(locked));
   const states = new Map<string, KeyState>();
-  for (const row of resources) {
-    const resource = resourceFromRow(row);
+  for (const resource of resources) {
     states.set(keyId(resource.key), { resource, item: undefined, isSessionLive: false });
   }
   for (const row of items) {

@@ -80,7 +80,7 @@ describe("a COMMIT whose reply is lost", () => {
     const proxied = new URL(url);
     proxied.port = String(proxy.port);
     const store = await open(proxied.href);
-    proxy.cutReplyTo("insert-events");
+    proxy.cutReplyTo("insert-created");
     const error = await store.sink.submit({ type: "create", input: thing("cut") }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
     expect(await direct.reader.get(thingKey("cut"))).toBeUndefined();
