@@ -12,7 +12,10 @@ export type WorkReason =
   | "REQUEUE_AFTER"
   | "RESYNC"
   | "LEASE_RETURNED"
-  | "DEADLINE_EXCEEDED";
+  | "DEADLINE_EXCEEDED"
+  | "CHILD_CHANGED"
+  | "WORKER_DIED"
+  | "RELEASED";
 
 /** The order of hand-out inside a kind: fresh changes before retries before the sweep. */
 export const PRIORITY = { change: 0, retry: 1, sweep: 2 } as const;

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reconcile/v1/reconciler_service.proto.
  */
 export const file_reconcile_v1_reconciler_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVyZWNvbmNpbGUvdjEvcmVjb25jaWxlcl9zZXJ2aWNlLnByb3RvEgxyZWNvbmNpbGUudjEiNgoOUmVjb25jaWxlZEtpbmQSFgoOcmVzb3VyY2VfZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCSKmAwoPUmVnaXN0ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSEAoIbGFuZ3VhZ2UYAyABKAkSKwoFa2luZHMYBCADKAsyHC5yZWNvbmNpbGUudjEuUmVjb25jaWxlZEtpbmQSEQoJc2hhcmRfaWRzGAUgAygJEhMKC2NvbmN1cnJlbmN5GAYgASgFEjEKDmxlYXNlX2R1cmF0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGJhY2tvZmZfYmFzZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtiYWNrb2ZmX21heBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1yZXN5bmNfcGVyaW9kGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXBhc3NfZGVhZGxpbmUYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJZmluYWxpemVyGAwgASgJIn0KEFJlZ2lzdGVyUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoAxIxCg5sZWFzZV9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgtjb25jdXJyZW5jeRgEIAEoBSIjCg1BdHRhY2hSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkiQQoOQXR0YWNoUmVzcG9uc2USLwoLc2VydmVyX3RpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIl4KDExlYXNlUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhEKCW1heF9pdGVtcxgCIAEoBRInCgR3YWl0GAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIjgKDUxlYXNlUmVzcG9uc2USJwoFaXRlbXMYASADKAsyGC5yZWNvbmNpbGUudjEuTGVhc2VkSXRlbSLFAQoKTGVhc2VkSXRlbRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRITCgtsZWFzZV90b2tlbhgCIAEoCRIPCgdhdHRlbXB0GAMgASgFEiwKCGRlYWRsaW5lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCgZyZWFzb24YBSABKA4yGC5yZWNvbmNpbGUudjEuV29ya1JlYXNvbhIPCgdtZXNzYWdlGAYgASgJIjgKDFJlbmV3UmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEhQKDGxlYXNlX3Rva2VucxgCIAMoCSIqCg1SZW5ld1Jlc3BvbnNlEhkKEWxvc3RfbGVhc2VfdG9rZW5zGAEgAygJIqAFCgpQYXNzUmVwb3J0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRITCgtsZWFzZV90b2tlbhgCIAEoCRIoCgZyZXN1bHQYAyABKA4yGC5yZWNvbmNpbGUudjEuUGFzc1Jlc3VsdBIwCg1yZXF1ZXVlX2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg0KBWVycm9yGAUgASgJEiAKE29ic2VydmVkX2dlbmVyYXRpb24YBiABKANIAIgBARImCgZzdGF0dXMYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEwoLc3RhdHVzX2pzb24YCCABKAkSKwoKY29uZGl0aW9ucxgJIAMoCzIXLnJlY29uY2lsZS52MS5Db25kaXRpb24SFgoOYWRkX2ZpbmFsaXplcnMYCiADKAkSGQoRcmVtb3ZlX2ZpbmFsaXplcnMYCyADKAkSNAoGbGFiZWxzGAwgAygLMiQucmVjb25jaWxlLnYxLlBhc3NSZXBvcnQuTGFiZWxzRW50cnkSPgoLYW5ub3RhdGlvbnMYDSADKAsyKS5yZWNvbmNpbGUudjEuUGFzc1JlcG9ydC5Bbm5vdGF0aW9uc0VudHJ5GksKC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRIrCgV2YWx1ZRgCIAEoCzIcLnJlY29uY2lsZS52MS5PcHRpb25hbFN0cmluZzoCOAEaUAoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSKwoFdmFsdWUYAiABKAsyHC5yZWNvbmNpbGUudjEuT3B0aW9uYWxTdHJpbmc6AjgBQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uIi4KDk9wdGlvbmFsU3RyaW5nEhIKBXZhbHVlGAEgASgJSACIAQFCCAoGX3ZhbHVlImkKCUNvbmRpdGlvbhIMCgR0eXBlGAEgASgJEi0KBnN0YXR1cxgCIAEoDjIdLnJlY29uY2lsZS52MS5Db25kaXRpb25TdGF0dXMSDgoGcmVhc29uGAMgASgJEg8KB21lc3NhZ2UYBCABKAkiTgoNUmVwb3J0UmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJEikKB3JlcG9ydHMYAiADKAsyGC5yZWNvbmNpbGUudjEuUGFzc1JlcG9ydCJNCgxSZXBvcnRSZXN1bHQSLAoHb3V0Y29tZRgBIAEoDjIbLnJlY29uY2lsZS52MS5SZXBvcnRPdXRjb21lEg8KB21lc3NhZ2UYAiABKAkiPQoOUmVwb3J0UmVzcG9uc2USKwoHcmVzdWx0cxgBIAMoCzIaLnJlY29uY2lsZS52MS5SZXBvcnRSZXN1bHQiJwoRRGVyZWdpc3RlclJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCSIUChJEZXJlZ2lzdGVyUmVzcG9uc2UiSQoORW5xdWV1ZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Eg8KB21lc3NhZ2UYAiABKAkiEQoPRW5xdWV1ZVJlc3BvbnNlIhgKFkxpc3RSZWNvbmNpbGVyc1JlcXVlc3QiiwIKEVJlY29uY2lsZXJTZXNzaW9uEhIKCnNlc3Npb25faWQYASABKAkSDAoEbmFtZRgCIAEoCRITCgtpbnN0YW5jZV9pZBgDIAEoCRIQCghsYW5ndWFnZRgEIAEoCRIrCgVraW5kcxgFIAMoCzIcLnJlY29uY2lsZS52MS5SZWNvbmNpbGVkS2luZBIOCgZsZWFzZXMYBiABKAUSMQoNcmVnaXN0ZXJlZF9hdBgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLgoKZXhwaXJlc19hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDQoFZXBvY2gYCSABKAMiTAoXTGlzdFJlY29uY2lsZXJzUmVzcG9uc2USMQoIc2Vzc2lvbnMYASADKAsyHy5yZWNvbmNpbGUudjEuUmVjb25jaWxlclNlc3Npb24iXgoPTGlzdFdvcmtSZXF1ZXN0EhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkipgIKCFdvcmtJdGVtEiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIqCgZkdWVfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBnJlYXNvbhgDIAEoDjIYLnJlY29uY2lsZS52MS5Xb3JrUmVhc29uEhAKCGZhaWx1cmVzGAQgASgFEhIKCmxhc3RfZXJyb3IYBSABKAkSGQoRaG9sZGVyX3Nlc3Npb25faWQYBiABKAkSLQoJbGVhc2VkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghkZWFkbGluZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiUgoQTGlzdFdvcmtSZXNwb25zZRIlCgVpdGVtcxgBIAMoCzIWLnJlY29uY2lsZS52MS5Xb3JrSXRlbRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkq8QIKCldvcmtSZWFzb24SGwoXV09SS19SRUFTT05fVU5TUEVDSUZJRUQQABIXChNXT1JLX1JFQVNPTl9DUkVBVEVEEAESHAoYV09SS19SRUFTT05fU1BFQ19DSEFOR0VEEAISIgoeV09SS19SRUFTT05fREVMRVRJT05fUkVRVUVTVEVEEAMSIAocV09SS19SRUFTT05fTUVUQURBVEFfQ0hBTkdFRBAEEh4KGldPUktfUkVBU09OX1NUQVRVU19DSEFOR0VEEAUSGAoUV09SS19SRUFTT05fRU5RVUVVRUQQBhIVChFXT1JLX1JFQVNPTl9SRVRSWRAHEh0KGVdPUktfUkVBU09OX1JFUVVFVUVfQUZURVIQCBIWChJXT1JLX1JFQVNPTl9SRVNZTkMQCRIeChpXT1JLX1JFQVNPTl9MRUFTRV9SRVRVUk5FRBAKEiEKHVdPUktfUkVBU09OX0RFQURMSU5FX0VYQ0VFREVEEAsqkQEKClBhc3NSZXN1bHQSGwoXUEFTU19SRVNVTFRfVU5TUEVDSUZJRUQQABIXChNQQVNTX1JFU1VMVF9TVUNDRVNTEAESHQoZUEFTU19SRVNVTFRfUkVRVUVVRV9BRlRFUhACEhUKEVBBU1NfUkVTVUxUX0VSUk9SEAMSFwoTUEFTU19SRVNVTFRfUkVMRUFTRRAEKogBCg9Db25kaXRpb25TdGF0dXMSIAocQ09ORElUSU9OX1NUQVRVU19VTlNQRUNJRklFRBAAEhkKFUNPTkRJVElPTl9TVEFUVVNfVFJVRRABEhoKFkNPTkRJVElPTl9TVEFUVVNfRkFMU0UQAhIcChhDT05ESVRJT05fU1RBVFVTX1VOS05PV04QAyqCAQoNUmVwb3J0T3V0Y29tZRIeChpSRVBPUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhsKF1JFUE9SVF9PVVRDT01FX0FDQ0VQVEVEEAESGAoUUkVQT1JUX09VVENPTUVfU1RBTEUQAhIaChZSRVBPUlRfT1VUQ09NRV9JTlZBTElEEAMyvAUKEVJlY29uY2lsZXJTZXJ2aWNlEkkKCFJlZ2lzdGVyEh0ucmVjb25jaWxlLnYxLlJlZ2lzdGVyUmVxdWVzdBoeLnJlY29uY2lsZS52MS5SZWdpc3RlclJlc3BvbnNlEkUKBkF0dGFjaBIbLnJlY29uY2lsZS52MS5BdHRhY2hSZXF1ZXN0GhwucmVjb25jaWxlLnYxLkF0dGFjaFJlc3BvbnNlMAESQAoFTGVhc2USGi5yZWNvbmNpbGUudjEuTGVhc2VSZXF1ZXN0GhsucmVjb25jaWxlLnYxLkxlYXNlUmVzcG9uc2USQAoFUmVuZXcSGi5yZWNvbmNpbGUudjEuUmVuZXdSZXF1ZXN0GhsucmVjb25jaWxlLnYxLlJlbmV3UmVzcG9uc2USQwoGUmVwb3J0EhsucmVjb25jaWxlLnYxLlJlcG9ydFJlcXVlc3QaHC5yZWNvbmNpbGUudjEuUmVwb3J0UmVzcG9uc2USTwoKRGVyZWdpc3RlchIfLnJlY29uY2lsZS52MS5EZXJlZ2lzdGVyUmVxdWVzdBogLnJlY29uY2lsZS52MS5EZXJlZ2lzdGVyUmVzcG9uc2USRgoHRW5xdWV1ZRIcLnJlY29uY2lsZS52MS5FbnF1ZXVlUmVxdWVzdBodLnJlY29uY2lsZS52MS5FbnF1ZXVlUmVzcG9uc2USYwoPTGlzdFJlY29uY2lsZXJzEiQucmVjb25jaWxlLnYxLkxpc3RSZWNvbmNpbGVyc1JlcXVlc3QaJS5yZWNvbmNpbGUudjEuTGlzdFJlY29uY2lsZXJzUmVzcG9uc2UiA5ACARJOCghMaXN0V29yaxIdLnJlY29uY2lsZS52MS5MaXN0V29ya1JlcXVlc3QaHi5yZWNvbmNpbGUudjEuTGlzdFdvcmtSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_reconcile_v1_resource]);
+  fileDesc("CiVyZWNvbmNpbGUvdjEvcmVjb25jaWxlcl9zZXJ2aWNlLnByb3RvEgxyZWNvbmNpbGUudjEiNgoOUmVjb25jaWxlZEtpbmQSFgoOcmVzb3VyY2VfZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCSLqAwoPUmVnaXN0ZXJSZXF1ZXN0EgwKBG5hbWUYASABKAkSEwoLaW5zdGFuY2VfaWQYAiABKAkSEAoIbGFuZ3VhZ2UYAyABKAkSKwoFa2luZHMYBCADKAsyHC5yZWNvbmNpbGUudjEuUmVjb25jaWxlZEtpbmQSEQoJc2hhcmRfaWRzGAUgAygJEhMKC2NvbmN1cnJlbmN5GAYgASgFEjEKDmxlYXNlX2R1cmF0aW9uGAcgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGJhY2tvZmZfYmFzZRgIIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtiYWNrb2ZmX21heBgJIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1yZXN5bmNfcGVyaW9kGAogASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEjAKDXBhc3NfZGVhZGxpbmUYCyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24SEQoJZmluYWxpemVyGAwgASgJEhkKEXBhc3Nlc19wZXJfc2Vjb25kGA0gASgBEg0KBWJ1cnN0GA4gASgFEhgKEGtpbmRfY29uY3VycmVuY3kYDyABKAUihgMKEFJlZ2lzdGVyUmVzcG9uc2USEgoKc2Vzc2lvbl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoAxIxCg5sZWFzZV9kdXJhdGlvbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhITCgtjb25jdXJyZW5jeRgEIAEoBRIwCg1wYXNzX2RlYWRsaW5lGAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEi8KDGJhY2tvZmZfYmFzZRgGIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIuCgtiYWNrb2ZmX21heBgHIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIwCg1yZXN5bmNfcGVyaW9kGAggASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEhkKEXBhc3Nlc19wZXJfc2Vjb25kGAkgASgBEg0KBWJ1cnN0GAogASgFEhgKEGtpbmRfY29uY3VycmVuY3kYCyABKAUiIwoNQXR0YWNoUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIkEKDkF0dGFjaFJlc3BvbnNlEi8KC3NlcnZlcl90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJeCgxMZWFzZVJlcXVlc3QSEgoKc2Vzc2lvbl9pZBgBIAEoCRIRCgltYXhfaXRlbXMYAiABKAUSJwoEd2FpdBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiI4Cg1MZWFzZVJlc3BvbnNlEicKBWl0ZW1zGAEgAygLMhgucmVjb25jaWxlLnYxLkxlYXNlZEl0ZW0i/AEKCkxlYXNlZEl0ZW0SKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2USEwoLbGVhc2VfdG9rZW4YAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIsCghkZWFkbGluZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVhc29uGAUgASgOMhgucmVjb25jaWxlLnYxLldvcmtSZWFzb24SDwoHbWVzc2FnZRgGIAEoCRISCgpjaGVja3BvaW50GAcgASgMEhAKCHByb2dyZXNzGAggASgJEg8KB2lzX3NvbG8YCSABKAgiZwoMUmVuZXdSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSFAoMbGVhc2VfdG9rZW5zGAIgAygJEi0KCHByb2dyZXNzGAMgAygLMhsucmVjb25jaWxlLnYxLkxlYXNlUHJvZ3Jlc3MiXQoNTGVhc2VQcm9ncmVzcxITCgtsZWFzZV90b2tlbhgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhcKCmNoZWNrcG9pbnQYAyABKAxIAIgBAUINCgtfY2hlY2twb2ludCIqCg1SZW5ld1Jlc3BvbnNlEhkKEWxvc3RfbGVhc2VfdG9rZW5zGAEgAygJIs8FCgpQYXNzUmVwb3J0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRITCgtsZWFzZV90b2tlbhgCIAEoCRIoCgZyZXN1bHQYAyABKA4yGC5yZWNvbmNpbGUudjEuUGFzc1Jlc3VsdBIwCg1yZXF1ZXVlX2FmdGVyGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uEg0KBWVycm9yGAUgASgJEiAKE29ic2VydmVkX2dlbmVyYXRpb24YBiABKANIAIgBARImCgZzdGF0dXMYByABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEwoLc3RhdHVzX2pzb24YCCABKAkSKwoKY29uZGl0aW9ucxgJIAMoCzIXLnJlY29uY2lsZS52MS5Db25kaXRpb24SFgoOYWRkX2ZpbmFsaXplcnMYCiADKAkSGQoRcmVtb3ZlX2ZpbmFsaXplcnMYCyADKAkSNAoGbGFiZWxzGAwgAygLMiQucmVjb25jaWxlLnYxLlBhc3NSZXBvcnQuTGFiZWxzRW50cnkSPgoLYW5ub3RhdGlvbnMYDSADKAsyKS5yZWNvbmNpbGUudjEuUGFzc1JlcG9ydC5Bbm5vdGF0aW9uc0VudHJ5Ei0KC3N0YXR1c19tb2RlGA4gASgOMhgucmVjb25jaWxlLnYxLlN0YXR1c01vZGUaSwoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEisKBXZhbHVlGAIgASgLMhwucmVjb25jaWxlLnYxLk9wdGlvbmFsU3RyaW5nOgI4ARpQChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRIrCgV2YWx1ZRgCIAEoCzIcLnJlY29uY2lsZS52MS5PcHRpb25hbFN0cmluZzoCOAFCFgoUX29ic2VydmVkX2dlbmVyYXRpb24iLgoOT3B0aW9uYWxTdHJpbmcSEgoFdmFsdWUYASABKAlIAIgBAUIICgZfdmFsdWUiaQoJQ29uZGl0aW9uEgwKBHR5cGUYASABKAkSLQoGc3RhdHVzGAIgASgOMh0ucmVjb25jaWxlLnYxLkNvbmRpdGlvblN0YXR1cxIOCgZyZWFzb24YAyABKAkSDwoHbWVzc2FnZRgEIAEoCSJOCg1SZXBvcnRSZXF1ZXN0EhIKCnNlc3Npb25faWQYASABKAkSKQoHcmVwb3J0cxgCIAMoCzIYLnJlY29uY2lsZS52MS5QYXNzUmVwb3J0Ik0KDFJlcG9ydFJlc3VsdBIsCgdvdXRjb21lGAEgASgOMhsucmVjb25jaWxlLnYxLlJlcG9ydE91dGNvbWUSDwoHbWVzc2FnZRgCIAEoCSI9Cg5SZXBvcnRSZXNwb25zZRIrCgdyZXN1bHRzGAEgAygLMhoucmVjb25jaWxlLnYxLlJlcG9ydFJlc3VsdCInChFEZXJlZ2lzdGVyUmVxdWVzdBISCgpzZXNzaW9uX2lkGAEgASgJIhQKEkRlcmVnaXN0ZXJSZXNwb25zZSJJCg5FbnF1ZXVlUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSDwoHbWVzc2FnZRgCIAEoCSIRCg9FbnF1ZXVlUmVzcG9uc2UiQgoYUmVsZWFzZVF1YXJhbnRpbmVSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleSIbChlSZWxlYXNlUXVhcmFudGluZVJlc3BvbnNlIjgKDkdldFdvcmtSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleSJZCg1GaW5hbGl6ZXJIb2xkEhEKCWZpbmFsaXplchgBIAEoCRINCgVvd25lchgCIAEoCRIVCg1pc19vd25lcl9saXZlGAMgASgIEg8KB21lc3NhZ2UYBCABKAkiqQIKD0dldFdvcmtSZXNwb25zZRImCgVzdGF0ZRgBIAEoDjIXLnJlY29uY2lsZS52MS5Xb3JrU3RhdGUSJAoEaXRlbRgCIAEoCzIWLnJlY29uY2lsZS52MS5Xb3JrSXRlbRIvCgZob2xkZXIYAyABKAsyHy5yZWNvbmNpbGUudjEuUmVjb25jaWxlclNlc3Npb24SEgoKcmVjb25jaWxlchgEIAEoCRI5ChVkZWxldGlvbl9yZXF1ZXN0ZWRfYXQYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KCmZpbmFsaXplcnMYBiADKAsyGy5yZWNvbmNpbGUudjEuRmluYWxpemVySG9sZBIXCg9vd25lZF9yZXNvdXJjZXMYByABKAUiGAoWTGlzdFJlY29uY2lsZXJzUmVxdWVzdCKLAgoRUmVjb25jaWxlclNlc3Npb24SEgoKc2Vzc2lvbl9pZBgBIAEoCRIMCgRuYW1lGAIgASgJEhMKC2luc3RhbmNlX2lkGAMgASgJEhAKCGxhbmd1YWdlGAQgASgJEisKBWtpbmRzGAUgAygLMhwucmVjb25jaWxlLnYxLlJlY29uY2lsZWRLaW5kEg4KBmxlYXNlcxgGIAEoBRIxCg1yZWdpc3RlcmVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpleHBpcmVzX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBINCgVlcG9jaBgJIAEoAyJMChdMaXN0UmVjb25jaWxlcnNSZXNwb25zZRIxCghzZXNzaW9ucxgBIAMoCzIfLnJlY29uY2lsZS52MS5SZWNvbmNpbGVyU2Vzc2lvbiJeCg9MaXN0V29ya1JlcXVlc3QSFgoOcmVzb3VyY2VfZ3JvdXAYASABKAkSDAoEa2luZBgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCSLBAwoIV29ya0l0ZW0SJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5EioKBmR1ZV9hdBgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASKAoGcmVhc29uGAMgASgOMhgucmVjb25jaWxlLnYxLldvcmtSZWFzb24SEAoIZmFpbHVyZXMYBCABKAUSEgoKbGFzdF9lcnJvchgFIAEoCRIZChFob2xkZXJfc2Vzc2lvbl9pZBgGIAEoCRItCglsZWFzZWRfYXQYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGRlYWRsaW5lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIxCg1wZW5kaW5nX3NpbmNlGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIPCgdzdHJpa2VzGAogASgFEjIKDnF1YXJhbnRpbmVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghwcm9ncmVzcxgMIAEoCRIPCgdtZXNzYWdlGA0gASgJIlIKEExpc3RXb3JrUmVzcG9uc2USJQoFaXRlbXMYASADKAsyFi5yZWNvbmNpbGUudjEuV29ya0l0ZW0SFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKscDCgpXb3JrUmVhc29uEhsKF1dPUktfUkVBU09OX1VOU1BFQ0lGSUVEEAASFwoTV09SS19SRUFTT05fQ1JFQVRFRBABEhwKGFdPUktfUkVBU09OX1NQRUNfQ0hBTkdFRBACEiIKHldPUktfUkVBU09OX0RFTEVUSU9OX1JFUVVFU1RFRBADEiAKHFdPUktfUkVBU09OX01FVEFEQVRBX0NIQU5HRUQQBBIeChpXT1JLX1JFQVNPTl9TVEFUVVNfQ0hBTkdFRBAFEhgKFFdPUktfUkVBU09OX0VOUVVFVUVEEAYSFQoRV09SS19SRUFTT05fUkVUUlkQBxIdChlXT1JLX1JFQVNPTl9SRVFVRVVFX0FGVEVSEAgSFgoSV09SS19SRUFTT05fUkVTWU5DEAkSHgoaV09SS19SRUFTT05fTEVBU0VfUkVUVVJORUQQChIhCh1XT1JLX1JFQVNPTl9ERUFETElORV9FWENFRURFRBALEh0KGVdPUktfUkVBU09OX0NISUxEX0NIQU5HRUQQDBIbChdXT1JLX1JFQVNPTl9XT1JLRVJfRElFRBANEhgKFFdPUktfUkVBU09OX1JFTEVBU0VEEA4qkQEKClBhc3NSZXN1bHQSGwoXUEFTU19SRVNVTFRfVU5TUEVDSUZJRUQQABIXChNQQVNTX1JFU1VMVF9TVUNDRVNTEAESHQoZUEFTU19SRVNVTFRfUkVRVUVVRV9BRlRFUhACEhUKEVBBU1NfUkVTVUxUX0VSUk9SEAMSFwoTUEFTU19SRVNVTFRfUkVMRUFTRRAEKlkKClN0YXR1c01vZGUSGwoXU1RBVFVTX01PREVfVU5TUEVDSUZJRUQQABIXChNTVEFUVVNfTU9ERV9SRVBMQUNFEAESFQoRU1RBVFVTX01PREVfTUVSR0UQAiqIAQoPQ29uZGl0aW9uU3RhdHVzEiAKHENPTkRJVElPTl9TVEFUVVNfVU5TUEVDSUZJRUQQABIZChVDT05ESVRJT05fU1RBVFVTX1RSVUUQARIaChZDT05ESVRJT05fU1RBVFVTX0ZBTFNFEAISHAoYQ09ORElUSU9OX1NUQVRVU19VTktOT1dOEAMqggEKDVJlcG9ydE91dGNvbWUSHgoaUkVQT1JUX09VVENPTUVfVU5TUEVDSUZJRUQQABIbChdSRVBPUlRfT1VUQ09NRV9BQ0NFUFRFRBABEhgKFFJFUE9SVF9PVVRDT01FX1NUQUxFEAISGgoWUkVQT1JUX09VVENPTUVfSU5WQUxJRBADKp4BCglXb3JrU3RhdGUSGgoWV09SS19TVEFURV9VTlNQRUNJRklFRBAAEhYKEldPUktfU1RBVEVfU0VUVExFRBABEhYKEldPUktfU1RBVEVfV0FJVElORxACEhIKDldPUktfU1RBVEVfRFVFEAMSFQoRV09SS19TVEFURV9MRUFTRUQQBBIaChZXT1JLX1NUQVRFX1FVQVJBTlRJTkVEEAUy7wYKEVJlY29uY2lsZXJTZXJ2aWNlEkkKCFJlZ2lzdGVyEh0ucmVjb25jaWxlLnYxLlJlZ2lzdGVyUmVxdWVzdBoeLnJlY29uY2lsZS52MS5SZWdpc3RlclJlc3BvbnNlEkUKBkF0dGFjaBIbLnJlY29uY2lsZS52MS5BdHRhY2hSZXF1ZXN0GhwucmVjb25jaWxlLnYxLkF0dGFjaFJlc3BvbnNlMAESQAoFTGVhc2USGi5yZWNvbmNpbGUudjEuTGVhc2VSZXF1ZXN0GhsucmVjb25jaWxlLnYxLkxlYXNlUmVzcG9uc2USQAoFUmVuZXcSGi5yZWNvbmNpbGUudjEuUmVuZXdSZXF1ZXN0GhsucmVjb25jaWxlLnYxLlJlbmV3UmVzcG9uc2USQwoGUmVwb3J0EhsucmVjb25jaWxlLnYxLlJlcG9ydFJlcXVlc3QaHC5yZWNvbmNpbGUudjEuUmVwb3J0UmVzcG9uc2USTwoKRGVyZWdpc3RlchIfLnJlY29uY2lsZS52MS5EZXJlZ2lzdGVyUmVxdWVzdBogLnJlY29uY2lsZS52MS5EZXJlZ2lzdGVyUmVzcG9uc2USRgoHRW5xdWV1ZRIcLnJlY29uY2lsZS52MS5FbnF1ZXVlUmVxdWVzdBodLnJlY29uY2lsZS52MS5FbnF1ZXVlUmVzcG9uc2USZAoRUmVsZWFzZVF1YXJhbnRpbmUSJi5yZWNvbmNpbGUudjEuUmVsZWFzZVF1YXJhbnRpbmVSZXF1ZXN0GicucmVjb25jaWxlLnYxLlJlbGVhc2VRdWFyYW50aW5lUmVzcG9uc2USSwoHR2V0V29yaxIcLnJlY29uY2lsZS52MS5HZXRXb3JrUmVxdWVzdBodLnJlY29uY2lsZS52MS5HZXRXb3JrUmVzcG9uc2UiA5ACARJjCg9MaXN0UmVjb25jaWxlcnMSJC5yZWNvbmNpbGUudjEuTGlzdFJlY29uY2lsZXJzUmVxdWVzdBolLnJlY29uY2lsZS52MS5MaXN0UmVjb25jaWxlcnNSZXNwb25zZSIDkAIBEk4KCExpc3RXb3JrEh0ucmVjb25jaWxlLnYxLkxpc3RXb3JrUmVxdWVzdBoeLnJlY29uY2lsZS52MS5MaXN0V29ya1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_struct, file_google_protobuf_timestamp, file_reconcile_v1_resource]);
 
 /**
  * A kind a reconciler takes care of.
@@ -134,6 +134,28 @@ export type RegisterRequest = Message<"reconcile.v1.RegisterRequest"> & {
    * @generated from field: string finalizer = 12;
    */
   finalizer: string;
+
+  /**
+   * Leases handed out per second at most, to this session; 0.001 to 1,000,000. 0: no limit.
+   *
+   * @generated from field: double passes_per_second = 13;
+   */
+  passesPerSecond: number;
+
+  /**
+   * Leases handed out at once after a pause, with passes_per_second; 1 to 1,000,000 [passes_per_second, at least 1].
+   *
+   * @generated from field: int32 burst = 14;
+   */
+  burst: number;
+
+  /**
+   * Leases of each kind at once, over all sessions of this reconciler; 1 to 100,000. 0: no limit. The newest registration
+   * of the kind decides.
+   *
+   * @generated from field: int32 kind_concurrency = 15;
+   */
+  kindConcurrency: number;
 };
 
 /**
@@ -176,6 +198,55 @@ export type RegisterResponse = Message<"reconcile.v1.RegisterResponse"> & {
    * @generated from field: int32 concurrency = 4;
    */
   concurrency: number;
+
+  /**
+   * How long one pass may take before its lease is void.
+   *
+   * @generated from field: google.protobuf.Duration pass_deadline = 5;
+   */
+  passDeadline?: Duration | undefined;
+
+  /**
+   * First delay after an error.
+   *
+   * @generated from field: google.protobuf.Duration backoff_base = 6;
+   */
+  backoffBase?: Duration | undefined;
+
+  /**
+   * Longest delay after an error.
+   *
+   * @generated from field: google.protobuf.Duration backoff_max = 7;
+   */
+  backoffMax?: Duration | undefined;
+
+  /**
+   * Every resource gets a pass at least this often.
+   *
+   * @generated from field: google.protobuf.Duration resync_period = 8;
+   */
+  resyncPeriod?: Duration | undefined;
+
+  /**
+   * Leases handed out per second at most; 0: no limit.
+   *
+   * @generated from field: double passes_per_second = 9;
+   */
+  passesPerSecond: number;
+
+  /**
+   * Leases handed out at once after a pause; 0: no limit.
+   *
+   * @generated from field: int32 burst = 10;
+   */
+  burst: number;
+
+  /**
+   * Leases of each kind at once, over all sessions; 0: no limit.
+   *
+   * @generated from field: int32 kind_concurrency = 11;
+   */
+  kindConcurrency: number;
 };
 
 /**
@@ -331,6 +402,27 @@ export type LeasedItem = Message<"reconcile.v1.LeasedItem"> & {
    * @generated from field: string message = 6;
    */
   message: string;
+
+  /**
+   * What an earlier holder saved with Renew, since the last success; empty when none did.
+   *
+   * @generated from field: bytes checkpoint = 7;
+   */
+  checkpoint: Uint8Array;
+
+  /**
+   * The words it sent with that.
+   *
+   * @generated from field: string progress = 8;
+   */
+  progress: string;
+
+  /**
+   * True when workers died holding it: this worker gets nothing else until it has reported.
+   *
+   * @generated from field: bool is_solo = 9;
+   */
+  isSolo: boolean;
 };
 
 /**
@@ -359,6 +451,13 @@ export type RenewRequest = Message<"reconcile.v1.RenewRequest"> & {
    * @generated from field: repeated string lease_tokens = 2;
    */
   leaseTokens: string[];
+
+  /**
+   * How far passes have come. At most one entry for a token, only for tokens that are listed.
+   *
+   * @generated from field: repeated reconcile.v1.LeaseProgress progress = 3;
+   */
+  progress: LeaseProgress[];
 };
 
 /**
@@ -367,6 +466,41 @@ export type RenewRequest = Message<"reconcile.v1.RenewRequest"> & {
  */
 export const RenewRequestSchema: GenMessage<RenewRequest> = /*@__PURE__*/
   messageDesc(file_reconcile_v1_reconciler_service, 8);
+
+/**
+ * How far one pass has come.
+ *
+ * @generated from message reconcile.v1.LeaseProgress
+ */
+export type LeaseProgress = Message<"reconcile.v1.LeaseProgress"> & {
+  /**
+   * The lease.
+   *
+   * @generated from field: string lease_token = 1;
+   */
+  leaseToken: string;
+
+  /**
+   * Words for people, in GetWork; up to 1,024 characters. Empty: unchanged.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * Given to the next holder when this pass does not succeed; up to 64 KiB. Unset: unchanged.
+   *
+   * @generated from field: optional bytes checkpoint = 3;
+   */
+  checkpoint?: Uint8Array | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.LeaseProgress.
+ * Use `create(LeaseProgressSchema)` to create a new message.
+ */
+export const LeaseProgressSchema: GenMessage<LeaseProgress> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_reconciler_service, 9);
 
 /**
  * The answer of Renew.
@@ -387,7 +521,7 @@ export type RenewResponse = Message<"reconcile.v1.RenewResponse"> & {
  * Use `create(RenewResponseSchema)` to create a new message.
  */
 export const RenewResponseSchema: GenMessage<RenewResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 9);
+  messageDesc(file_reconcile_v1_reconciler_service, 10);
 
 /**
  * One finished pass.
@@ -438,14 +572,14 @@ export type PassReport = Message<"reconcile.v1.PassReport"> & {
   observedGeneration?: bigint | undefined;
 
   /**
-   * Replaces the status. Set one of status and status_json, or neither (unchanged).
+   * The status. Set one of status and status_json, or neither (unchanged).
    *
    * @generated from field: google.protobuf.Value status = 7;
    */
   status?: Value | undefined;
 
   /**
-   * Replaces the status, as JSON text.
+   * The status, as JSON text.
    *
    * @generated from field: string status_json = 8;
    */
@@ -485,6 +619,13 @@ export type PassReport = Message<"reconcile.v1.PassReport"> & {
    * @generated from field: map<string, reconcile.v1.OptionalString> annotations = 13;
    */
   annotations: { [key: string]: OptionalString };
+
+  /**
+   * Whether the status replaces the stored one or is merged into it.
+   *
+   * @generated from field: reconcile.v1.StatusMode status_mode = 14;
+   */
+  statusMode: StatusMode;
 };
 
 /**
@@ -492,7 +633,7 @@ export type PassReport = Message<"reconcile.v1.PassReport"> & {
  * Use `create(PassReportSchema)` to create a new message.
  */
 export const PassReportSchema: GenMessage<PassReport> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 10);
+  messageDesc(file_reconcile_v1_reconciler_service, 11);
 
 /**
  * A string that may be absent.
@@ -513,7 +654,7 @@ export type OptionalString = Message<"reconcile.v1.OptionalString"> & {
  * Use `create(OptionalStringSchema)` to create a new message.
  */
 export const OptionalStringSchema: GenMessage<OptionalString> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 11);
+  messageDesc(file_reconcile_v1_reconciler_service, 12);
 
 /**
  * A typed fact in status.conditions.
@@ -555,7 +696,7 @@ export type Condition = Message<"reconcile.v1.Condition"> & {
  * Use `create(ConditionSchema)` to create a new message.
  */
 export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 12);
+  messageDesc(file_reconcile_v1_reconciler_service, 13);
 
 /**
  * The request of Report.
@@ -583,7 +724,7 @@ export type ReportRequest = Message<"reconcile.v1.ReportRequest"> & {
  * Use `create(ReportRequestSchema)` to create a new message.
  */
 export const ReportRequestSchema: GenMessage<ReportRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 13);
+  messageDesc(file_reconcile_v1_reconciler_service, 14);
 
 /**
  * The answer to one report, in request order.
@@ -611,7 +752,7 @@ export type ReportResult = Message<"reconcile.v1.ReportResult"> & {
  * Use `create(ReportResultSchema)` to create a new message.
  */
 export const ReportResultSchema: GenMessage<ReportResult> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 14);
+  messageDesc(file_reconcile_v1_reconciler_service, 15);
 
 /**
  * The answer of Report.
@@ -632,7 +773,7 @@ export type ReportResponse = Message<"reconcile.v1.ReportResponse"> & {
  * Use `create(ReportResponseSchema)` to create a new message.
  */
 export const ReportResponseSchema: GenMessage<ReportResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 15);
+  messageDesc(file_reconcile_v1_reconciler_service, 16);
 
 /**
  * The request of Deregister.
@@ -653,7 +794,7 @@ export type DeregisterRequest = Message<"reconcile.v1.DeregisterRequest"> & {
  * Use `create(DeregisterRequestSchema)` to create a new message.
  */
 export const DeregisterRequestSchema: GenMessage<DeregisterRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 16);
+  messageDesc(file_reconcile_v1_reconciler_service, 17);
 
 /**
  * The answer of Deregister.
@@ -668,7 +809,7 @@ export type DeregisterResponse = Message<"reconcile.v1.DeregisterResponse"> & {
  * Use `create(DeregisterResponseSchema)` to create a new message.
  */
 export const DeregisterResponseSchema: GenMessage<DeregisterResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 17);
+  messageDesc(file_reconcile_v1_reconciler_service, 18);
 
 /**
  * The request of Enqueue.
@@ -696,7 +837,7 @@ export type EnqueueRequest = Message<"reconcile.v1.EnqueueRequest"> & {
  * Use `create(EnqueueRequestSchema)` to create a new message.
  */
 export const EnqueueRequestSchema: GenMessage<EnqueueRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 18);
+  messageDesc(file_reconcile_v1_reconciler_service, 19);
 
 /**
  * The answer of Enqueue.
@@ -711,7 +852,169 @@ export type EnqueueResponse = Message<"reconcile.v1.EnqueueResponse"> & {
  * Use `create(EnqueueResponseSchema)` to create a new message.
  */
 export const EnqueueResponseSchema: GenMessage<EnqueueResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 19);
+  messageDesc(file_reconcile_v1_reconciler_service, 20);
+
+/**
+ * The request of ReleaseQuarantine.
+ *
+ * @generated from message reconcile.v1.ReleaseQuarantineRequest
+ */
+export type ReleaseQuarantineRequest = Message<"reconcile.v1.ReleaseQuarantineRequest"> & {
+  /**
+   * Which resource.
+   *
+   * @generated from field: reconcile.v1.ResourceKey key = 1;
+   */
+  key?: ResourceKey | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.ReleaseQuarantineRequest.
+ * Use `create(ReleaseQuarantineRequestSchema)` to create a new message.
+ */
+export const ReleaseQuarantineRequestSchema: GenMessage<ReleaseQuarantineRequest> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_reconciler_service, 21);
+
+/**
+ * The answer of ReleaseQuarantine.
+ *
+ * @generated from message reconcile.v1.ReleaseQuarantineResponse
+ */
+export type ReleaseQuarantineResponse = Message<"reconcile.v1.ReleaseQuarantineResponse"> & {
+};
+
+/**
+ * Describes the message reconcile.v1.ReleaseQuarantineResponse.
+ * Use `create(ReleaseQuarantineResponseSchema)` to create a new message.
+ */
+export const ReleaseQuarantineResponseSchema: GenMessage<ReleaseQuarantineResponse> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_reconciler_service, 22);
+
+/**
+ * The request of GetWork.
+ *
+ * @generated from message reconcile.v1.GetWorkRequest
+ */
+export type GetWorkRequest = Message<"reconcile.v1.GetWorkRequest"> & {
+  /**
+   * Which resource.
+   *
+   * @generated from field: reconcile.v1.ResourceKey key = 1;
+   */
+  key?: ResourceKey | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.GetWorkRequest.
+ * Use `create(GetWorkRequestSchema)` to create a new message.
+ */
+export const GetWorkRequestSchema: GenMessage<GetWorkRequest> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_reconciler_service, 23);
+
+/**
+ * A finalizer that keeps a resource, and who is to take it off.
+ *
+ * @generated from message reconcile.v1.FinalizerHold
+ */
+export type FinalizerHold = Message<"reconcile.v1.FinalizerHold"> & {
+  /**
+   * The finalizer.
+   *
+   * @generated from field: string finalizer = 1;
+   */
+  finalizer: string;
+
+  /**
+   * The reconciler that registered it, or `server` for the server's own; empty when nobody of that name is known.
+   *
+   * @generated from field: string owner = 2;
+   */
+  owner: string;
+
+  /**
+   * Whether its owner is there: the server, or a reconciler with a live session.
+   *
+   * @generated from field: bool is_owner_live = 3;
+   */
+  isOwnerLive: boolean;
+
+  /**
+   * What it waits for, in words.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message reconcile.v1.FinalizerHold.
+ * Use `create(FinalizerHoldSchema)` to create a new message.
+ */
+export const FinalizerHoldSchema: GenMessage<FinalizerHold> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_reconciler_service, 24);
+
+/**
+ * The answer of GetWork.
+ *
+ * @generated from message reconcile.v1.GetWorkResponse
+ */
+export type GetWorkResponse = Message<"reconcile.v1.GetWorkResponse"> & {
+  /**
+   * What there is to do.
+   *
+   * @generated from field: reconcile.v1.WorkState state = 1;
+   */
+  state: WorkState;
+
+  /**
+   * The queue's entry; unset when settled.
+   *
+   * @generated from field: reconcile.v1.WorkItem item = 2;
+   */
+  item?: WorkItem | undefined;
+
+  /**
+   * The session that holds it; unset when nobody does.
+   *
+   * @generated from field: reconcile.v1.ReconcilerSession holder = 3;
+   */
+  holder?: ReconcilerSession | undefined;
+
+  /**
+   * The reconciler of the kind with live sessions; empty when there is none, and then nothing will happen.
+   *
+   * @generated from field: string reconciler = 4;
+   */
+  reconciler: string;
+
+  /**
+   * When its deletion was requested; unset while nobody asked.
+   *
+   * @generated from field: google.protobuf.Timestamp deletion_requested_at = 5;
+   */
+  deletionRequestedAt?: Timestamp | undefined;
+
+  /**
+   * What keeps it from going.
+   *
+   * @generated from field: repeated reconcile.v1.FinalizerHold finalizers = 6;
+   */
+  finalizers: FinalizerHold[];
+
+  /**
+   * How many resources belong to it; counts to 1,000.
+   *
+   * @generated from field: int32 owned_resources = 7;
+   */
+  ownedResources: number;
+};
+
+/**
+ * Describes the message reconcile.v1.GetWorkResponse.
+ * Use `create(GetWorkResponseSchema)` to create a new message.
+ */
+export const GetWorkResponseSchema: GenMessage<GetWorkResponse> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_reconciler_service, 25);
 
 /**
  * The request of ListReconcilers.
@@ -726,7 +1029,7 @@ export type ListReconcilersRequest = Message<"reconcile.v1.ListReconcilersReques
  * Use `create(ListReconcilersRequestSchema)` to create a new message.
  */
 export const ListReconcilersRequestSchema: GenMessage<ListReconcilersRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 20);
+  messageDesc(file_reconcile_v1_reconciler_service, 26);
 
 /**
  * A live session.
@@ -803,7 +1106,7 @@ export type ReconcilerSession = Message<"reconcile.v1.ReconcilerSession"> & {
  * Use `create(ReconcilerSessionSchema)` to create a new message.
  */
 export const ReconcilerSessionSchema: GenMessage<ReconcilerSession> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 21);
+  messageDesc(file_reconcile_v1_reconciler_service, 27);
 
 /**
  * The answer of ListReconcilers.
@@ -824,7 +1127,7 @@ export type ListReconcilersResponse = Message<"reconcile.v1.ListReconcilersRespo
  * Use `create(ListReconcilersResponseSchema)` to create a new message.
  */
 export const ListReconcilersResponseSchema: GenMessage<ListReconcilersResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 22);
+  messageDesc(file_reconcile_v1_reconciler_service, 28);
 
 /**
  * The request of ListWork.
@@ -866,7 +1169,7 @@ export type ListWorkRequest = Message<"reconcile.v1.ListWorkRequest"> & {
  * Use `create(ListWorkRequestSchema)` to create a new message.
  */
 export const ListWorkRequestSchema: GenMessage<ListWorkRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 23);
+  messageDesc(file_reconcile_v1_reconciler_service, 29);
 
 /**
  * One entry of the queue.
@@ -929,6 +1232,41 @@ export type WorkItem = Message<"reconcile.v1.WorkItem"> & {
    * @generated from field: google.protobuf.Timestamp deadline = 8;
    */
   deadline?: Timestamp | undefined;
+
+  /**
+   * Since when its generation is above its observed generation; unset when it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp pending_since = 9;
+   */
+  pendingSince?: Timestamp | undefined;
+
+  /**
+   * How many workers in a row died while this was all they held.
+   *
+   * @generated from field: int32 strikes = 10;
+   */
+  strikes: number;
+
+  /**
+   * Since when it is quarantined: tried again only every 10 minutes. Unset when it is not.
+   *
+   * @generated from field: google.protobuf.Timestamp quarantined_at = 11;
+   */
+  quarantinedAt?: Timestamp | undefined;
+
+  /**
+   * What the holder said last of its progress.
+   *
+   * @generated from field: string progress = 12;
+   */
+  progress: string;
+
+  /**
+   * Words given with Enqueue, or the last error.
+   *
+   * @generated from field: string message = 13;
+   */
+  message: string;
 };
 
 /**
@@ -936,7 +1274,7 @@ export type WorkItem = Message<"reconcile.v1.WorkItem"> & {
  * Use `create(WorkItemSchema)` to create a new message.
  */
 export const WorkItemSchema: GenMessage<WorkItem> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 24);
+  messageDesc(file_reconcile_v1_reconciler_service, 30);
 
 /**
  * The answer of ListWork.
@@ -964,7 +1302,7 @@ export type ListWorkResponse = Message<"reconcile.v1.ListWorkResponse"> & {
  * Use `create(ListWorkResponseSchema)` to create a new message.
  */
 export const ListWorkResponseSchema: GenMessage<ListWorkResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_reconciler_service, 25);
+  messageDesc(file_reconcile_v1_reconciler_service, 31);
 
 /**
  * Why a resource is due.
@@ -1055,6 +1393,27 @@ export enum WorkReason {
    * @generated from enum value: WORK_REASON_DEADLINE_EXCEEDED = 11;
    */
   DEADLINE_EXCEEDED = 11,
+
+  /**
+   * A resource that belongs to it changed.
+   *
+   * @generated from enum value: WORK_REASON_CHILD_CHANGED = 12;
+   */
+  CHILD_CHANGED = 12,
+
+  /**
+   * The worker that held it died.
+   *
+   * @generated from enum value: WORK_REASON_WORKER_DIED = 13;
+   */
+  WORKER_DIED = 13,
+
+  /**
+   * Someone released it from quarantine.
+   *
+   * @generated from enum value: WORK_REASON_RELEASED = 14;
+   */
+  RELEASED = 14,
 }
 
 /**
@@ -1112,6 +1471,40 @@ export const PassResultSchema: GenEnum<PassResult> = /*@__PURE__*/
   enumDesc(file_reconcile_v1_reconciler_service, 1);
 
 /**
+ * What a report does with the stored status.
+ *
+ * @generated from enum reconcile.v1.StatusMode
+ */
+export enum StatusMode {
+  /**
+   * The same as REPLACE.
+   *
+   * @generated from enum value: STATUS_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The reported status takes its place.
+   *
+   * @generated from enum value: STATUS_MODE_REPLACE = 1;
+   */
+  REPLACE = 1,
+
+  /**
+   * The reported status is a JSON Merge Patch (RFC 7396) of it: null removes a member.
+   *
+   * @generated from enum value: STATUS_MODE_MERGE = 2;
+   */
+  MERGE = 2,
+}
+
+/**
+ * Describes the enum reconcile.v1.StatusMode.
+ */
+export const StatusModeSchema: GenEnum<StatusMode> = /*@__PURE__*/
+  enumDesc(file_reconcile_v1_reconciler_service, 2);
+
+/**
  * The truth of a condition.
  *
  * @generated from enum reconcile.v1.ConditionStatus
@@ -1150,7 +1543,7 @@ export enum ConditionStatus {
  * Describes the enum reconcile.v1.ConditionStatus.
  */
 export const ConditionStatusSchema: GenEnum<ConditionStatus> = /*@__PURE__*/
-  enumDesc(file_reconcile_v1_reconciler_service, 2);
+  enumDesc(file_reconcile_v1_reconciler_service, 3);
 
 /**
  * What became of a report.
@@ -1191,7 +1584,62 @@ export enum ReportOutcome {
  * Describes the enum reconcile.v1.ReportOutcome.
  */
 export const ReportOutcomeSchema: GenEnum<ReportOutcome> = /*@__PURE__*/
-  enumDesc(file_reconcile_v1_reconciler_service, 3);
+  enumDesc(file_reconcile_v1_reconciler_service, 4);
+
+/**
+ * What the queue has for a resource.
+ *
+ * @generated from enum reconcile.v1.WorkState
+ */
+export enum WorkState {
+  /**
+   * Not used.
+   *
+   * @generated from enum value: WORK_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Nothing to do.
+   *
+   * @generated from enum value: WORK_STATE_SETTLED = 1;
+   */
+  SETTLED = 1,
+
+  /**
+   * A pass will be due later: due_at says when.
+   *
+   * @generated from enum value: WORK_STATE_WAITING = 2;
+   */
+  WAITING = 2,
+
+  /**
+   * A pass is due; a worker has not come for it yet.
+   *
+   * @generated from enum value: WORK_STATE_DUE = 3;
+   */
+  DUE = 3,
+
+  /**
+   * A worker holds it.
+   *
+   * @generated from enum value: WORK_STATE_LEASED = 4;
+   */
+  LEASED = 4,
+
+  /**
+   * Workers died holding it: it is tried again only now and then.
+   *
+   * @generated from enum value: WORK_STATE_QUARANTINED = 5;
+   */
+  QUARANTINED = 5,
+}
+
+/**
+ * Describes the enum reconcile.v1.WorkState.
+ */
+export const WorkStateSchema: GenEnum<WorkState> = /*@__PURE__*/
+  enumDesc(file_reconcile_v1_reconciler_service, 5);
 
 /**
  * ReconcilerService hands out work. Register once, keep Attach open, then Lease, reconcile, Report; Renew meanwhile.
@@ -1270,6 +1718,28 @@ export const ReconcilerService: GenService<{
     methodKind: "unary";
     input: typeof EnqueueRequestSchema;
     output: typeof EnqueueResponseSchema;
+  },
+  /**
+   * Ends the quarantine of a resource: it is due now, its strikes are forgotten. FAILED_PRECONDITION (reason NOT_QUARANTINED)
+   * when it is in none.
+   *
+   * @generated from rpc reconcile.v1.ReconcilerService.ReleaseQuarantine
+   */
+  releaseQuarantine: {
+    methodKind: "unary";
+    input: typeof ReleaseQuarantineRequestSchema;
+    output: typeof ReleaseQuarantineResponseSchema;
+  },
+  /**
+   * Tells of one resource why it waits, who works on it, and what keeps it from going. NOT_FOUND when there is no such
+   * resource.
+   *
+   * @generated from rpc reconcile.v1.ReconcilerService.GetWork
+   */
+  getWork: {
+    methodKind: "unary";
+    input: typeof GetWorkRequestSchema;
+    output: typeof GetWorkResponseSchema;
   },
   /**
    * Lists live sessions.

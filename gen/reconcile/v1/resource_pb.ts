@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reconcile/v1/resource.proto.
  */
 export const file_reconcile_v1_resource: GenFile = /*@__PURE__*/
-  fileDesc("ChtyZWNvbmNpbGUvdjEvcmVzb3VyY2UucHJvdG8SDHJlY29uY2lsZS52MSJUCgtSZXNvdXJjZUtleRIWCg5yZXNvdXJjZV9ncm91cBgBIAEoCRIMCgRraW5kGAIgASgJEhEKCW5hbWVzcGFjZRgDIAEoCRIMCgRuYW1lGAQgASgJIqMFCghSZXNvdXJjZRImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSCwoDdWlkGAIgASgJEhAKCHNoYXJkX2lkGAMgASgJEjIKBmxhYmVscxgEIAMoCzIiLnJlY29uY2lsZS52MS5SZXNvdXJjZS5MYWJlbHNFbnRyeRI8Cgthbm5vdGF0aW9ucxgFIAMoCzInLnJlY29uY2lsZS52MS5SZXNvdXJjZS5Bbm5vdGF0aW9uc0VudHJ5EhIKCmZpbmFsaXplcnMYBiADKAkSJAoEc3BlYxgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZzdGF0dXMYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc3BlY19qc29uGAkgASgJEhMKC3N0YXR1c19qc29uGAogASgJEhIKCmdlbmVyYXRpb24YCyABKAMSGwoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgMIAEoAxIQCghyZXZpc2lvbhgNIAEoAxIuCgpjcmVhdGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChVkZWxldGlvbl9yZXF1ZXN0ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dyaXRlX2NvdW50GBEgASgDGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKmoKD1BheWxvYWRFbmNvZGluZxIgChxQQVlMT0FEX0VOQ09ESU5HX1VOU1BFQ0lGSUVEEAASGgoWUEFZTE9BRF9FTkNPRElOR19WQUxVRRABEhkKFVBBWUxPQURfRU5DT0RJTkdfSlNPThACYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
+  fileDesc("ChtyZWNvbmNpbGUvdjEvcmVzb3VyY2UucHJvdG8SDHJlY29uY2lsZS52MSJUCgtSZXNvdXJjZUtleRIWCg5yZXNvdXJjZV9ncm91cBgBIAEoCRIMCgRraW5kGAIgASgJEhEKCW5hbWVzcGFjZRgDIAEoCRIMCgRuYW1lGAQgASgJIscFCghSZXNvdXJjZRImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSCwoDdWlkGAIgASgJEhAKCHNoYXJkX2lkGAMgASgJEjIKBmxhYmVscxgEIAMoCzIiLnJlY29uY2lsZS52MS5SZXNvdXJjZS5MYWJlbHNFbnRyeRI8Cgthbm5vdGF0aW9ucxgFIAMoCzInLnJlY29uY2lsZS52MS5SZXNvdXJjZS5Bbm5vdGF0aW9uc0VudHJ5EhIKCmZpbmFsaXplcnMYBiADKAkSJAoEc3BlYxgHIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRImCgZzdGF0dXMYCCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEQoJc3BlY19qc29uGAkgASgJEhMKC3N0YXR1c19qc29uGAogASgJEhIKCmdlbmVyYXRpb24YCyABKAMSGwoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgMIAEoAxIQCghyZXZpc2lvbhgNIAEoAxIuCgpjcmVhdGVkX2F0GA4gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgp1cGRhdGVkX2F0GA8gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI5ChVkZWxldGlvbl9yZXF1ZXN0ZWRfYXQYECABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC3dyaXRlX2NvdW50GBEgASgDEiIKBW93bmVyGBIgASgLMhMucmVjb25jaWxlLnYxLk93bmVyGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEaMgoQQW5ub3RhdGlvbnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkgKBU93bmVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSDAoEbmFtZRgDIAEoCRILCgN1aWQYBCABKAkqagoPUGF5bG9hZEVuY29kaW5nEiAKHFBBWUxPQURfRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIaChZQQVlMT0FEX0VOQ09ESU5HX1ZBTFVFEAESGQoVUEFZTE9BRF9FTkNPRElOR19KU09OEAJiBnByb3RvMw", [file_google_protobuf_struct, file_google_protobuf_timestamp]);
 
 /**
  * ResourceKey names one resource. It is unique across shards. Every part is 1 to 255 characters without NUL.
@@ -181,6 +181,13 @@ export type Resource = Message<"reconcile.v1.Resource"> & {
    * @generated from field: int64 write_count = 17;
    */
   writeCount: bigint;
+
+  /**
+   * The resource this one belongs to; unset for none.
+   *
+   * @generated from field: reconcile.v1.Owner owner = 18;
+   */
+  owner?: Owner | undefined;
 };
 
 /**
@@ -189,6 +196,49 @@ export type Resource = Message<"reconcile.v1.Resource"> & {
  */
 export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/
   messageDesc(file_reconcile_v1_resource, 1);
+
+/**
+ * Owner names the resource that another one belongs to. It stands in the same namespace. A change of the owned resource makes
+ * its owner due; what the owner's deletion does to it, DeletionPropagation says.
+ *
+ * @generated from message reconcile.v1.Owner
+ */
+export type Owner = Message<"reconcile.v1.Owner"> & {
+  /**
+   * The owner's group.
+   *
+   * @generated from field: string resource_group = 1;
+   */
+  resourceGroup: string;
+
+  /**
+   * The owner's kind.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * The owner's name.
+   *
+   * @generated from field: string name = 3;
+   */
+  name: string;
+
+  /**
+   * The owner's uid: a re-created owner is another one. In a write it may be left out: then whoever has the name now is meant.
+   *
+   * @generated from field: string uid = 4;
+   */
+  uid: string;
+};
+
+/**
+ * Describes the message reconcile.v1.Owner.
+ * Use `create(OwnerSchema)` to create a new message.
+ */
+export const OwnerSchema: GenMessage<Owner> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource, 2);
 
 /**
  * PayloadEncoding chooses how a reader gets spec and status.

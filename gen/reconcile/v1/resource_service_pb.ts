@@ -6,7 +6,7 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Value } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
-import type { PayloadEncoding, Resource, ResourceKey } from "./resource_pb.js";
+import type { Owner, PayloadEncoding, Resource, ResourceKey } from "./resource_pb.js";
 import { file_reconcile_v1_resource } from "./resource_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reconcile/v1/resource_service.proto.
  */
 export const file_reconcile_v1_resource_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNyZWNvbmNpbGUvdjEvcmVzb3VyY2Vfc2VydmljZS5wcm90bxIMcmVjb25jaWxlLnYxIvUCCg1SZXNvdXJjZUlucHV0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIQCghzaGFyZF9pZBgCIAEoCRI3CgZsYWJlbHMYAyADKAsyJy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgEIAMoCzIsLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0LkFubm90YXRpb25zRW50cnkSEgoKZmluYWxpemVycxgFIAMoCRIkCgRzcGVjGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNwZWNfanNvbhgHIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ/ChVDcmVhdGVSZXNvdXJjZVJlcXVlc3QSLQoIcmVzb3VyY2UYASABKAsyGy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dBI3ChBwYXlsb2FkX2VuY29kaW5nGAIgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJCChZDcmVhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIqUBChJHZXRSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Ei4KC2NvbnNpc3RlbmN5GAIgASgOMhkucmVjb25jaWxlLnYxLkNvbnNpc3RlbmN5EjcKEHBheWxvYWRfZW5jb2RpbmcYAyABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIj8KE0dldFJlc291cmNlUmVzcG9uc2USKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UigQEKDlJlc291cmNlRmlsdGVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSEAoIc2hhcmRfaWQYBSABKAkSFgoObGFiZWxfc2VsZWN0b3IYBiABKAkitQEKFExpc3RSZXNvdXJjZXNSZXF1ZXN0EiwKBmZpbHRlchgBIAEoCzIcLnJlY29uY2lsZS52MS5SZXNvdXJjZUZpbHRlchIPCgdwZW5kaW5nGAIgASgIEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBSABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nInEKFUxpc3RSZXNvdXJjZXNSZXNwb25zZRIpCglyZXNvdXJjZXMYASADKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDHJlc3VtZV90b2tlbhgDIAEoCSKFAgoVVXBkYXRlUmVzb3VyY2VSZXF1ZXN0Ei0KCHJlc291cmNlGAEgASgLMhsucmVjb25jaWxlLnYxLlJlc291cmNlSW5wdXQSHgoRZXhwZWN0ZWRfcmV2aXNpb24YAiABKANIAIgBARIgChNleHBlY3RlZF9nZW5lcmF0aW9uGAMgASgDSAGIAQESFAoMZXhwZWN0ZWRfdWlkGAQgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBSABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJCChZVcGRhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIn4KFEFwcGx5UmVzb3VyY2VSZXF1ZXN0Ei0KCHJlc291cmNlGAEgASgLMhsucmVjb25jaWxlLnYxLlJlc291cmNlSW5wdXQSNwoQcGF5bG9hZF9lbmNvZGluZxgCIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcibAoVQXBwbHlSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEikKBnJlc3VsdBgCIAEoDjIZLnJlY29uY2lsZS52MS5BcHBseVJlc3VsdCLlAgobVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRImCgZzdGF0dXMYAiABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWUSEwoLc3RhdHVzX2pzb24YAyABKAkSIAoTb2JzZXJ2ZWRfZ2VuZXJhdGlvbhgEIAEoA0gAiAEBEh4KEWV4cGVjdGVkX3JldmlzaW9uGAUgASgDSAGIAQESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgGIAEoA0gCiAEBEjcKEHBheWxvYWRfZW5jb2RpbmcYByABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJIChxVcGRhdGVSZXNvdXJjZVN0YXR1c1Jlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIsQBChVEZWxldGVSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESFAoMZXhwZWN0ZWRfdWlkGAMgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBCABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nQhQKEl9leHBlY3RlZF9yZXZpc2lvbiJTChZEZWxldGVSZXNvdXJjZVJlc3BvbnNlEg8KB3JlbW92ZWQYASABKAgSKAoIcmVzb3VyY2UYAiABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UisAEKFVdhdGNoUmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISGgoSc2VuZF9pbml0aWFsX3N0YXRlGAIgASgIEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAQgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyKBAQoKV2F0Y2hFdmVudBIlCgR0eXBlGAEgASgOMhcucmVjb25jaWxlLnYxLkV2ZW50VHlwZRIQCghyZXZpc2lvbhgCIAEoAxIoCghyZXNvdXJjZRgDIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIQCghtb3ZlZF90bxgEIAEoCSJYChZXYXRjaFJlc291cmNlc1Jlc3BvbnNlEigKBmV2ZW50cxgBIAMoCzIYLnJlY29uY2lsZS52MS5XYXRjaEV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoCSpaCgtDb25zaXN0ZW5jeRIbChdDT05TSVNURU5DWV9VTlNQRUNJRklFRBAAEhYKEkNPTlNJU1RFTkNZX1NUUk9ORxABEhYKEkNPTlNJU1RFTkNZX0NBQ0hFRBACKnsKC0FwcGx5UmVzdWx0EhwKGEFQUExZX1JFU1VMVF9VTlNQRUNJRklFRBAAEhgKFEFQUExZX1JFU1VMVF9DUkVBVEVEEAESGAoUQVBQTFlfUkVTVUxUX1VQREFURUQQAhIaChZBUFBMWV9SRVNVTFRfVU5DSEFOR0VEEAMqngEKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQRVZFTlRfVFlQRV9BRERFRBABEhcKE0VWRU5UX1RZUEVfTU9ESUZJRUQQAhIWChJFVkVOVF9UWVBFX0RFTEVURUQQAxIVChFFVkVOVF9UWVBFX1NZTkNFRBAEEhcKE0VWRU5UX1RZUEVfQk9PS01BUksQBTKIBgoPUmVzb3VyY2VTZXJ2aWNlElsKDkNyZWF0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLkNyZWF0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5DcmVhdGVSZXNvdXJjZVJlc3BvbnNlElcKC0dldFJlc291cmNlEiAucmVjb25jaWxlLnYxLkdldFJlc291cmNlUmVxdWVzdBohLnJlY29uY2lsZS52MS5HZXRSZXNvdXJjZVJlc3BvbnNlIgOQAgESXQoNTGlzdFJlc291cmNlcxIiLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVxdWVzdBojLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVzcG9uc2UiA5ACARJbCg5VcGRhdGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VSZXNwb25zZRJYCg1BcHBseVJlc291cmNlEiIucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXF1ZXN0GiMucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXNwb25zZRJtChRVcGRhdGVSZXNvdXJjZVN0YXR1cxIpLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVN0YXR1c1JlcXVlc3QaKi5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRJbCg5EZWxldGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5EZWxldGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuRGVsZXRlUmVzb3VyY2VSZXNwb25zZRJdCg5XYXRjaFJlc291cmNlcxIjLnJlY29uY2lsZS52MS5XYXRjaFJlc291cmNlc1JlcXVlc3QaJC5yZWNvbmNpbGUudjEuV2F0Y2hSZXNvdXJjZXNSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_struct, file_reconcile_v1_resource]);
+  fileDesc("CiNyZWNvbmNpbGUvdjEvcmVzb3VyY2Vfc2VydmljZS5wcm90bxIMcmVjb25jaWxlLnYxIpkDCg1SZXNvdXJjZUlucHV0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIQCghzaGFyZF9pZBgCIAEoCRI3CgZsYWJlbHMYAyADKAsyJy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgEIAMoCzIsLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0LkFubm90YXRpb25zRW50cnkSEgoKZmluYWxpemVycxgFIAMoCRIkCgRzcGVjGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNwZWNfanNvbhgHIAEoCRIiCgVvd25lchgIIAEoCzITLnJlY29uY2lsZS52MS5Pd25lchotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ/ChVDcmVhdGVSZXNvdXJjZVJlcXVlc3QSLQoIcmVzb3VyY2UYASABKAsyGy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dBI3ChBwYXlsb2FkX2VuY29kaW5nGAIgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJCChZDcmVhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIqUBChJHZXRSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Ei4KC2NvbnNpc3RlbmN5GAIgASgOMhkucmVjb25jaWxlLnYxLkNvbnNpc3RlbmN5EjcKEHBheWxvYWRfZW5jb2RpbmcYAyABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIj8KE0dldFJlc291cmNlUmVzcG9uc2USKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UilAEKDlJlc291cmNlRmlsdGVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSEAoIc2hhcmRfaWQYBSABKAkSFgoObGFiZWxfc2VsZWN0b3IYBiABKAkSEQoJb3duZXJfdWlkGAcgASgJIrUBChRMaXN0UmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISDwoHcGVuZGluZxgCIAEoCBIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJxChVMaXN0UmVzb3VyY2VzUmVzcG9uc2USKQoJcmVzb3VyY2VzGAEgAygLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkihQIKFVVwZGF0ZVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoA0gBiAEBEhQKDGV4cGVjdGVkX3VpZBgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZ0IUChJfZXhwZWN0ZWRfcmV2aXNpb25CFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24iQgoWVXBkYXRlUmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSJ+ChRBcHBseVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0EjcKEHBheWxvYWRfZW5jb2RpbmcYAiABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nImwKFUFwcGx5UmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIpCgZyZXN1bHQYAiABKA4yGS5yZWNvbmNpbGUudjEuQXBwbHlSZXN1bHQi5QIKG1VwZGF0ZVJlc291cmNlU3RhdHVzUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSJgoGc3RhdHVzGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC3N0YXR1c19qc29uGAMgASgJEiAKE29ic2VydmVkX2dlbmVyYXRpb24YBCABKANIAIgBARIeChFleHBlY3RlZF9yZXZpc2lvbhgFIAEoA0gBiAEBEiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKANIAogBARI3ChBwYXlsb2FkX2VuY29kaW5nGAcgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZ0IWChRfb2JzZXJ2ZWRfZ2VuZXJhdGlvbkIUChJfZXhwZWN0ZWRfcmV2aXNpb25CFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24iSAocVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSL8AQoVRGVsZXRlUmVzb3VyY2VSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIeChFleHBlY3RlZF9yZXZpc2lvbhgCIAEoA0gAiAEBEhQKDGV4cGVjdGVkX3VpZBgDIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAQgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxI2Cgtwcm9wYWdhdGlvbhgFIAEoDjIhLnJlY29uY2lsZS52MS5EZWxldGlvblByb3BhZ2F0aW9uQhQKEl9leHBlY3RlZF9yZXZpc2lvbiJTChZEZWxldGVSZXNvdXJjZVJlc3BvbnNlEg8KB3JlbW92ZWQYASABKAgSKAoIcmVzb3VyY2UYAiABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UisAEKFVdhdGNoUmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISGgoSc2VuZF9pbml0aWFsX3N0YXRlGAIgASgIEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAQgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyKBAQoKV2F0Y2hFdmVudBIlCgR0eXBlGAEgASgOMhcucmVjb25jaWxlLnYxLkV2ZW50VHlwZRIQCghyZXZpc2lvbhgCIAEoAxIoCghyZXNvdXJjZRgDIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIQCghtb3ZlZF90bxgEIAEoCSJYChZXYXRjaFJlc291cmNlc1Jlc3BvbnNlEigKBmV2ZW50cxgBIAMoCzIYLnJlY29uY2lsZS52MS5XYXRjaEV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoCSK4AQobRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIRCglmaW5hbGl6ZXIYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIUCgxleHBlY3RlZF91aWQYBCABKAkSNwoQcGF5bG9hZF9lbmNvZGluZxgFIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmciWQocRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEigKCHJlc291cmNlGAIgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlKloKC0NvbnNpc3RlbmN5EhsKF0NPTlNJU1RFTkNZX1VOU1BFQ0lGSUVEEAASFgoSQ09OU0lTVEVOQ1lfU1RST05HEAESFgoSQ09OU0lTVEVOQ1lfQ0FDSEVEEAIqewoLQXBwbHlSZXN1bHQSHAoYQVBQTFlfUkVTVUxUX1VOU1BFQ0lGSUVEEAASGAoUQVBQTFlfUkVTVUxUX0NSRUFURUQQARIYChRBUFBMWV9SRVNVTFRfVVBEQVRFRBACEhoKFkFQUExZX1JFU1VMVF9VTkNIQU5HRUQQAyqmAQoTRGVsZXRpb25Qcm9wYWdhdGlvbhIkCiBERUxFVElPTl9QUk9QQUdBVElPTl9VTlNQRUNJRklFRBAAEiMKH0RFTEVUSU9OX1BST1BBR0FUSU9OX0JBQ0tHUk9VTkQQARIjCh9ERUxFVElPTl9QUk9QQUdBVElPTl9GT1JFR1JPVU5EEAISHwobREVMRVRJT05fUFJPUEFHQVRJT05fT1JQSEFOEAMqngEKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQRVZFTlRfVFlQRV9BRERFRBABEhcKE0VWRU5UX1RZUEVfTU9ESUZJRUQQAhIWChJFVkVOVF9UWVBFX0RFTEVURUQQAxIVChFFVkVOVF9UWVBFX1NZTkNFRBAEEhcKE0VWRU5UX1RZUEVfQk9PS01BUksQBTL3BgoPUmVzb3VyY2VTZXJ2aWNlElsKDkNyZWF0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLkNyZWF0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5DcmVhdGVSZXNvdXJjZVJlc3BvbnNlElcKC0dldFJlc291cmNlEiAucmVjb25jaWxlLnYxLkdldFJlc291cmNlUmVxdWVzdBohLnJlY29uY2lsZS52MS5HZXRSZXNvdXJjZVJlc3BvbnNlIgOQAgESXQoNTGlzdFJlc291cmNlcxIiLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVxdWVzdBojLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVzcG9uc2UiA5ACARJbCg5VcGRhdGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VSZXNwb25zZRJYCg1BcHBseVJlc291cmNlEiIucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXF1ZXN0GiMucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXNwb25zZRJtChRVcGRhdGVSZXNvdXJjZVN0YXR1cxIpLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVN0YXR1c1JlcXVlc3QaKi5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRJbCg5EZWxldGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5EZWxldGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuRGVsZXRlUmVzb3VyY2VSZXNwb25zZRJdCg5XYXRjaFJlc291cmNlcxIjLnJlY29uY2lsZS52MS5XYXRjaFJlc291cmNlc1JlcXVlc3QaJC5yZWNvbmNpbGUudjEuV2F0Y2hSZXNvdXJjZXNSZXNwb25zZTABEm0KFEZvcmNlUmVtb3ZlRmluYWxpemVyEikucmVjb25jaWxlLnYxLkZvcmNlUmVtb3ZlRmluYWxpemVyUmVxdWVzdBoqLnJlY29uY2lsZS52MS5Gb3JjZVJlbW92ZUZpbmFsaXplclJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_reconcile_v1_resource]);
 
 /**
  * ResourceInput is the desired state a user writes. Set one of spec and spec_json, or neither (null).
@@ -70,6 +70,14 @@ export type ResourceInput = Message<"reconcile.v1.ResourceInput"> & {
    * @generated from field: string spec_json = 7;
    */
   specJson: string;
+
+  /**
+   * The owner: it must exist in the same namespace, must not be on its way out, and must not belong to this resource itself.
+   * Unset leaves the stored one; one with empty fields takes it off.
+   *
+   * @generated from field: reconcile.v1.Owner owner = 8;
+   */
+  owner?: Owner | undefined;
 };
 
 /**
@@ -231,6 +239,13 @@ export type ResourceFilter = Message<"reconcile.v1.ResourceFilter"> & {
    * @generated from field: string label_selector = 6;
    */
   labelSelector: string;
+
+  /**
+   * Exact uid of the owner.
+   *
+   * @generated from field: string owner_uid = 7;
+   */
+  ownerUid: string;
 };
 
 /**
@@ -567,6 +582,13 @@ export type DeleteResourceRequest = Message<"reconcile.v1.DeleteResourceRequest"
    * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 4;
    */
   payloadEncoding: PayloadEncoding;
+
+  /**
+   * What becomes of the resources that belong to it. The first request that asked for the deletion decides.
+   *
+   * @generated from field: reconcile.v1.DeletionPropagation propagation = 5;
+   */
+  propagation: DeletionPropagation;
 };
 
 /**
@@ -717,6 +739,83 @@ export const WatchResourcesResponseSchema: GenMessage<WatchResourcesResponse> = 
   messageDesc(file_reconcile_v1_resource_service, 18);
 
 /**
+ * The request of ForceRemoveFinalizer.
+ *
+ * @generated from message reconcile.v1.ForceRemoveFinalizerRequest
+ */
+export type ForceRemoveFinalizerRequest = Message<"reconcile.v1.ForceRemoveFinalizerRequest"> & {
+  /**
+   * Which resource.
+   *
+   * @generated from field: reconcile.v1.ResourceKey key = 1;
+   */
+  key?: ResourceKey | undefined;
+
+  /**
+   * The finalizer to take off. NOT_FOUND when the resource has no such finalizer.
+   *
+   * @generated from field: string finalizer = 2;
+   */
+  finalizer: string;
+
+  /**
+   * Why, and who says so; recorded. 1 to 1,024 characters.
+   *
+   * @generated from field: string message = 3;
+   */
+  message: string;
+
+  /**
+   * Refuses the call (ABORTED) unless the stored uid equals this. Empty: no check.
+   *
+   * @generated from field: string expected_uid = 4;
+   */
+  expectedUid: string;
+
+  /**
+   * How the answer carries spec and status.
+   *
+   * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 5;
+   */
+  payloadEncoding: PayloadEncoding;
+};
+
+/**
+ * Describes the message reconcile.v1.ForceRemoveFinalizerRequest.
+ * Use `create(ForceRemoveFinalizerRequestSchema)` to create a new message.
+ */
+export const ForceRemoveFinalizerRequestSchema: GenMessage<ForceRemoveFinalizerRequest> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 19);
+
+/**
+ * The answer of ForceRemoveFinalizer.
+ *
+ * @generated from message reconcile.v1.ForceRemoveFinalizerResponse
+ */
+export type ForceRemoveFinalizerResponse = Message<"reconcile.v1.ForceRemoveFinalizerResponse"> & {
+  /**
+   * True when it was the last finalizer of a resource whose deletion was requested: the resource is gone.
+   *
+   * @generated from field: bool removed = 1;
+   */
+  removed: boolean;
+
+  /**
+   * The resource, or its last state.
+   *
+   * @generated from field: reconcile.v1.Resource resource = 2;
+   */
+  resource?: Resource | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.ForceRemoveFinalizerResponse.
+ * Use `create(ForceRemoveFinalizerResponseSchema)` to create a new message.
+ */
+export const ForceRemoveFinalizerResponseSchema: GenMessage<ForceRemoveFinalizerResponse> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 20);
+
+/**
  * Consistency of a read.
  *
  * @generated from enum reconcile.v1.Consistency
@@ -792,6 +891,47 @@ export const ApplyResultSchema: GenEnum<ApplyResult> = /*@__PURE__*/
   enumDesc(file_reconcile_v1_resource_service, 1);
 
 /**
+ * What a deletion does to the resources that belong to the deleted one.
+ *
+ * @generated from enum reconcile.v1.DeletionPropagation
+ */
+export enum DeletionPropagation {
+  /**
+   * The same as BACKGROUND.
+   *
+   * @generated from enum value: DELETION_PROPAGATION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * They are deleted soon after the deletion was requested; nothing waits for them.
+   *
+   * @generated from enum value: DELETION_PROPAGATION_BACKGROUND = 1;
+   */
+  BACKGROUND = 1,
+
+  /**
+   * They are deleted, and the finalizer `reconcile.dev/foreground` holds the owner until the last one is gone.
+   *
+   * @generated from enum value: DELETION_PROPAGATION_FOREGROUND = 2;
+   */
+  FOREGROUND = 2,
+
+  /**
+   * They stay and have no owner any more; the finalizer `reconcile.dev/orphan` holds the owner until that is so.
+   *
+   * @generated from enum value: DELETION_PROPAGATION_ORPHAN = 3;
+   */
+  ORPHAN = 3,
+}
+
+/**
+ * Describes the enum reconcile.v1.DeletionPropagation.
+ */
+export const DeletionPropagationSchema: GenEnum<DeletionPropagation> = /*@__PURE__*/
+  enumDesc(file_reconcile_v1_resource_service, 2);
+
+/**
  * The type of a watch event.
  *
  * @generated from enum reconcile.v1.EventType
@@ -844,7 +984,7 @@ export enum EventType {
  * Describes the enum reconcile.v1.EventType.
  */
 export const EventTypeSchema: GenEnum<EventType> = /*@__PURE__*/
-  enumDesc(file_reconcile_v1_resource_service, 2);
+  enumDesc(file_reconcile_v1_resource_service, 3);
 
 /**
  * ResourceService stores resources and streams their changes.
@@ -915,7 +1055,7 @@ export const ResourceService: GenService<{
     output: typeof UpdateResourceStatusResponseSchema;
   },
   /**
-   * Removes a resource, or requests its deletion while finalizers are left.
+   * Removes a resource, or requests its deletion while finalizers are left. What it owns is deleted too, unless orphaned.
    *
    * @generated from rpc reconcile.v1.ResourceService.DeleteResource
    */
@@ -939,6 +1079,17 @@ export const ResourceService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchResourcesRequestSchema;
     output: typeof WatchResourcesResponseSchema;
+  },
+  /**
+   * Takes one finalizer off, whoever it belongs to, for a resource that will not go. What the finalizer protected may stay
+   * behind. The annotation `reconcile.dev/forced-finalizers` records it, in the log too when this removes the resource.
+   *
+   * @generated from rpc reconcile.v1.ResourceService.ForceRemoveFinalizer
+   */
+  forceRemoveFinalizer: {
+    methodKind: "unary";
+    input: typeof ForceRemoveFinalizerRequestSchema;
+    output: typeof ForceRemoveFinalizerResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_reconcile_v1_resource_service, 0);

@@ -22,7 +22,7 @@ const PAGE_SIZE = { default: 100, max: 1_000 };
 const WAIT_MS = { default: 30_000, max: 60_000 };
 
 /** ReconcilerService on Connect, gRPC and gRPC-Web: decodes, calls, encodes. */
-export function reconcilerHandler(work: WorkService): ServiceImpl<typeof ReconcilerServiceDescriptor> {
+export function reconcilerHandler(work: WorkService): Partial<ServiceImpl<typeof ReconcilerServiceDescriptor>> {
   return {
     async register(request) {
       const registration = decodeRegistration(request);

@@ -23,7 +23,7 @@ const PAGE_SIZE = { default: PAGE_SIZE_DEFAULT, max: PAGE_SIZE_MAX };
 export function resourceHandler(
   resources: ResourceService,
   source: WatchSource,
-): ServiceImpl<typeof ResourceServiceDescriptor> {
+): Partial<ServiceImpl<typeof ResourceServiceDescriptor>> {
   const encoder = new WatchEncoder();
   return {
     async createResource({ resource, payloadEncoding }) {
