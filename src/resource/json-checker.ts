@@ -86,6 +86,9 @@ export class JsonChecker {
     const text = this.#text;
     let at = this.#at + 1;
     for (;;) {
+      PLAIN.lastIndex = at;
+      PLAIN.test(text);
+      at = PLAIN.lastIndex;
       const code = text.charCodeAt(at);
       if (code === CODE.quote) break;
       if (code === CODE.backslash) {
@@ -94,8 +97,6 @@ export class JsonChecker {
       } else if (code >= SURROGATE_FIRST && code <= SURROGATE_LAST) {
         if (!isPair(code, text.charCodeAt(at + 1))) throw this.#loneSurrogate(code);
         at += 2;
-      } else if (code >= CODE.space) {
-        at++;
       } else {
         // A control character, or NaN at the end of the text.
         this.#at = at;
@@ -216,6 +217,8 @@ function isPair(high: number, low: number): boolean {
   return high <= 0xdbff && low >= 0xdc00 && low <= SURROGATE_LAST;
 }
 
+/** A run of characters that stand for themselves, maybe an empty one: several times faster than looking at each by hand. */
+const PLAIN = /[ !#-[\]-\ud7ff\ue000-\uffff]*/y;
 const SURROGATE_FIRST = 0xd800;
 const SURROGATE_LAST = 0xdfff;
 const ESCAPED = '"\\/bfnrt';
