@@ -22,6 +22,11 @@ const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 /** At the limit a write is refused with RESOURCE_EXHAUSTED instead of waiting longer than its caller would (I9). */
 const QUEUE_MAX_ITEMS = 20_000;
 const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
+/**
+ * Answers given in one turn of the event loop. Each costs writing and brings its caller's next request: given all at once, they
+ * would keep the replies of PostgreSQL to the next transaction waiting, and PostgreSQL idle with them.
+ */
+const ANSWERS_PER_TURN = 4;
 /** Deadlocks and serialisation failures are tried again this often. */
 const MAX_RETRIES = 5;
 
@@ -87,7 +92,8 @@ export class CommitQueue {
     const running = this.#commit(batch).finally(() => {
       for (const log of logs) this.#busy.delete(log);
       this.#inFlight.delete(running);
-      if (this.#queue.length > 0) this.#schedule();
+      // At once, before the answers of this batch are given: what is queued has gathered long enough.
+      if (this.#queue.length > 0) this.#startAll();
     });
     this.#inFlight.add(running);
   }
@@ -120,10 +126,8 @@ export class CommitQueue {
       const { outcomes, batch: committed } = await this.#tryCommit(batch);
       this.#maxItems = Math.min(BATCH_MAX_ITEMS, this.#maxItems + RECOVERY_ITEMS);
       this.#options.onBatch?.(batch.length, performance.now() - startedAt);
-      const answer = () => {
-        for (const [i, outcome] of outcomes.entries()) batch[i]?.resolve(outcome);
-      };
       // Publishing runs beside the next transaction; only the answers wait for it (2.6).
+      const answer = () => answerInTurns(batch, outcomes);
       this.#options.onCommitted(committed).then(answer, answer);
     } catch (error) {
       await this.#isolate(batch, error);
@@ -157,6 +161,13 @@ export class CommitQueue {
 
 function refuse(batch: readonly QueuedCommand[], error: unknown): void {
   for (const { resolve } of batch) resolve({ type: "refused", error });
+}
+
+async function answerInTurns(batch: readonly QueuedCommand[], outcomes: readonly ItemOutcome[]): Promise<void> {
+  for (const [i, outcome] of outcomes.entries()) {
+    if (i > 0 && i % ANSWERS_PER_TURN === 0) await new Promise(setImmediate);
+    batch[i]?.resolve(outcome);
+  }
 }
 
 /** Roughly what a command adds to a batch, in characters, and an allowance for the rest. */
