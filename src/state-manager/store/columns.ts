@@ -1,10 +1,11 @@
+import { arrayParameter, type Scalar } from "./array-parameter.js";
 import type { Statement } from "./database.js";
 
 /** A column of a set-based statement: its SQL type, and how a row gives its value. */
 export interface Column<Row> {
   readonly name: string;
   readonly type: string;
-  readonly read: (row: Row) => unknown;
+  readonly read: (row: Row) => Scalar;
 }
 
 /**
@@ -39,6 +40,6 @@ export function columnNames<Row>(columns: readonly Column<Row>[]): string {
 }
 
 /** The parameters of a statement over `unnestColumns(columns)`. */
-export function columnArrays<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): unknown[][] {
-  return columns.map(({ read }) => rows.map(read));
+export function columnArrays<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): unknown[] {
+  return columns.map(({ type, read }) => arrayParameter(type, rows.map(read)));
 }

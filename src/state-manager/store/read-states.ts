@@ -1,6 +1,7 @@
 import type { KeyState } from "../../resource/decide.js";
 import { keyId, type ResourceKey } from "../../resource/key.js";
 import type { Priority, WorkItem, WorkReason } from "../../resource/work.js";
+import { arrayParameter } from "./array-parameter.js";
 import type { Connection } from "./database.js";
 import { type ResourceRow, resourceFromRow } from "./resource-row.js";
 import { LOCK_WORK_ITEMS } from "./statements/commit-work-items.js";
@@ -60,14 +61,14 @@ export function workItemFromRow(row: WorkItemRow): WorkItem {
 }
 
 /** Keys as the parallel arrays that statements unnest, sorted: the lock order. */
-export function keyArrays(keys: Iterable<ResourceKey>): string[][] {
+export function keyArrays(keys: Iterable<ResourceKey>): unknown[] {
   const sorted = [...keys].sort((a, b) => (keyId(a) < keyId(b) ? -1 : 1));
   return [
     sorted.map((key) => key.resourceGroup),
     sorted.map((key) => key.kind),
     sorted.map((key) => key.namespace),
     sorted.map((key) => key.name),
-  ];
+  ].map((parts) => arrayParameter("text", parts));
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Resource, StringMap } from "../../resource/resource.js";
+import type { Scalar } from "./array-parameter.js";
 import type { Column } from "./columns.js";
 
 /** A row of `resources`, as the driver parses it. */
@@ -65,7 +66,7 @@ export interface PlacedResource {
 
 type ResourceColumn = Column<PlacedResource>;
 
-function column(name: string, type: string, read: (resource: Resource) => unknown): ResourceColumn {
+function column(name: string, type: string, read: (resource: Resource) => Scalar): ResourceColumn {
   return { name, type, read: ({ resource }) => read(resource) };
 }
 

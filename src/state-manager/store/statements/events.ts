@@ -1,5 +1,6 @@
 import type { Change } from "../../../resource/change.js";
 import { encodeMeta } from "../../log/change-codec.js";
+import type { Scalar } from "../array-parameter.js";
 import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
 import { payloadBytes } from "../resource-row.js";
@@ -56,7 +57,7 @@ export interface StampedChange {
   readonly bucket: number;
 }
 
-function column(name: string, type: string, read: (change: Change) => unknown): Column<StampedChange> {
+function column(name: string, type: string, read: (change: Change) => Scalar): Column<StampedChange> {
   return { name, type, read: ({ change }) => read(change) };
 }
 
