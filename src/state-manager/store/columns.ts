@@ -1,5 +1,4 @@
 import { arrayParameter, type Scalar } from "./array-parameter.js";
-import type { Statement } from "./database.js";
 
 /** A column of a set-based statement: its SQL type, and how a row gives its value. */
 export interface Column<Row> {
@@ -17,21 +16,6 @@ export interface Column<Row> {
 export function unnestColumns<Row>(columns: readonly Column<Row>[]): string {
   const arrays = columns.map(({ type }, i) => `$${i + 1}::${type}[]`);
   return `unnest(${arrays.join(", ")}) AS x (${columnNames(columns)})`;
-}
-
-/** Statements that do not depend on each other, as one: one round trip. Its parameters are theirs, one after the other. */
-export function joinStatements(
-  name: string,
-  parts: readonly { readonly text: string; readonly parameters: number }[],
-): Statement {
-  let offset = 0;
-  const texts = parts.map(({ text, parameters }) => {
-    const shifted = text.replace(/\$(\d+)/g, (_, n: string) => `$${Number(n) + offset}`);
-    offset += parameters;
-    return shifted;
-  });
-  const last = texts.pop() ?? "";
-  return { name, text: `WITH ${texts.map((text, i) => `part${i} AS (${text})`).join(", ")} ${last}` };
 }
 
 /** The columns' names, for a column list. */

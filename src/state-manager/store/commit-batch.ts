@@ -8,17 +8,11 @@ import { keyId } from "../../resource/key.js";
 import type { CommittedBatch } from "../log/change-log.js";
 import { BatchDraft, type ItemOutcome } from "./batch-draft.js";
 import { COMMIT, type Connection, type Database, ROLLBACK, rollBack } from "./database.js";
-import { constraintOf, isPartitionMissing, sqlState } from "./driver-errors.js";
+import { constraintOf, isFromServer, isPartitionMissing, sqlState } from "./driver-errors.js";
 import { dueHints } from "./due-hints.js";
 import { readStates } from "./read-states.js";
-import {
-  FIND_FINGERPRINT,
-  type LogEndRow,
-  lockHeadsScript,
-  READ_LOG_ENDS,
-  ROLLBACK_TO_LOCKED,
-} from "./statements/events.js";
-import { type CommitStamp, writeDraft } from "./write-draft.js";
+import { FIND_FINGERPRINT, type LogEndRow, lockHeadsScript, READ_LOG_ENDS } from "./statements/events.js";
+import { type CommitStamp, type Write, writesOf } from "./write-draft.js";
 
 /** What a committed transaction left behind. */
 export interface CommitResult {
@@ -49,19 +43,30 @@ export class BatchCommitter {
    * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
    */
   async commit(commands: readonly Command[], logs: ReadonlySet<number>): Promise<CommitResult> {
-    const { stamp, result, lostReply } = await this.#database.withConnection(async (connection) => {
-      let prepared: PreparedCommit;
+    for (let violations = 0; ; ) {
       try {
-        prepared = await this.#prepare(connection, commands, [...logs]);
+        return await this.#commitOnce(commands, [...logs]);
+      } catch (error) {
+        if (sqlState(error) !== "23505" || constraintOf(error) !== "resources_key") throw error;
+        if (++violations > MAX_UNIQUE_VIOLATIONS) throw error;
+      }
+    }
+  }
+
+  /** Two round trips when the batch is one write statement: lock and read, then write and COMMIT. */
+  async #commitOnce(commands: readonly Command[], logs: readonly number[]): Promise<CommitResult> {
+    const { stamp, result, lostReply } = await this.#database.withConnection(async (connection) => {
+      let decided: DecidedBatch;
+      try {
+        decided = await this.#decide(connection, commands, logs);
       } catch (error) {
         await rollBack(connection, error);
         throw error;
       }
-      const lostReply = await connection.query(COMMIT).then(
-        () => undefined,
-        (error: unknown) => ({ error }),
-      );
-      return { ...prepared, lostReply };
+      const lostReply = await writeAndCommit(connection, decided.writes).catch((error: unknown) => {
+        throw isPartitionMissing(error) ? new PartitionMissingError(decided.stamp.bucket) : error;
+      });
+      return { ...decided, lostReply };
     });
     // Only now: looking for it needs a connection, and the one that failed must not be held meanwhile.
     if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error);
@@ -69,33 +74,16 @@ export class BatchCommitter {
     return result;
   }
 
-  async #prepare(
-    connection: Connection,
-    commands: readonly Command[],
-    logs: readonly number[],
-  ): Promise<PreparedCommit> {
-    await connection.query(lockHeadsScript(logs));
-    for (let violations = 0; ; ) {
-      try {
-        return await this.#decideAndWrite(connection, commands, logs);
-      } catch (error) {
-        if (sqlState(error) !== "23505" || constraintOf(error) !== "resources_key") throw error;
-        if (++violations > MAX_UNIQUE_VIOLATIONS) throw error;
-        await connection.query(ROLLBACK_TO_LOCKED);
-      }
-    }
-  }
-
-  async #decideAndWrite(
-    connection: Connection,
-    commands: readonly Command[],
-    logs: readonly number[],
-  ): Promise<PreparedCommit> {
+  async #decide(connection: Connection, commands: readonly Command[], logs: readonly number[]): Promise<DecidedBatch> {
     const keys = new Map(commands.map((command) => [keyId(keyOf(command)), keyOf(command)]));
     const created = new Set(commands.filter(mayCreate).map((command) => keyId(keyOf(command))));
     for (const command of commands) if (!mayCreate(command)) created.delete(keyId(keyOf(command)));
-    const ends = await this.#readEnds(connection, logs, commands.filter(mayCreate).length);
-    const states = await readStates(connection, keys, created);
+    // Sent together, run in order: what is read is read in statements after the one that locks (2.3).
+    const [, ends, states] = await Promise.all([
+      connection.query(lockHeadsScript(logs)),
+      this.#readEnds(connection, logs, commands.filter(mayCreate).length),
+      readStates(connection, keys, created),
+    ]);
     const stamp = stampOf(ends);
     const ids = ends.flatMap((end) => end.ids ?? []).map(BigInt);
     const draft = new BatchDraft({
@@ -115,12 +103,11 @@ export class BatchCommitter {
       },
     });
     const outcomes = commands.map((command) => draft.apply(command));
-    try {
-      await writeDraft(connection, draft, this.#logCount, stamp);
-    } catch (error) {
-      throw isPartitionMissing(error) ? new PartitionMissingError(stamp.bucket) : error;
-    }
-    return { stamp, result: { outcomes, batch: { changes: draft.changes, due: dueHints(draft.keys, stamp.now) } } };
+    return {
+      stamp,
+      writes: writesOf(draft, this.#logCount, stamp),
+      result: { outcomes, batch: { changes: draft.changes, due: dueHints(draft.keys, stamp.now) } },
+    };
   }
 
   async #readEnds(connection: Connection, logs: readonly number[], ids: number): Promise<LogEndRow[]> {
@@ -171,9 +158,42 @@ export class PartitionMissingError extends Error {
   }
 }
 
-interface PreparedCommit {
+interface DecidedBatch {
   readonly stamp: CommitStamp;
+  readonly writes: readonly Write[];
   readonly result: CommitResult;
+}
+
+/**
+ * Throws when nothing was committed; returns the error of a COMMIT that may be in all the same.
+ *
+ * COMMIT travels with the write when there is only one: a write that fails, wherever it fails, leaves nothing to commit. Behind
+ * several it has to wait, because one that failed before it was sent would not keep the others from being committed.
+ */
+async function writeAndCommit(
+  connection: Connection,
+  writes: readonly Write[],
+): Promise<{ readonly error: unknown } | undefined> {
+  const sent = writes.map(({ statement, values }) => connection.query(statement, values));
+  if (writes.length > 1) {
+    try {
+      await Promise.all(sent);
+    } catch (error) {
+      await rollBack(connection, error);
+      throw error;
+    }
+  }
+  const [[failed], [unconfirmed]] = await Promise.all([
+    Promise.allSettled(sent).then(reasons),
+    Promise.allSettled([connection.query(COMMIT)]).then(reasons),
+  ]);
+  // Whatever the server itself said about the write, it said instead of doing it: then COMMIT has rolled back.
+  if (failed !== undefined && isFromServer(failed.error)) throw failed.error;
+  return failed ?? unconfirmed;
+}
+
+function reasons(results: readonly PromiseSettledResult<unknown>[]): { readonly error: unknown }[] {
+  return results.flatMap((result) => (result.status === "rejected" ? [{ error: result.reason }] : []));
 }
 
 /** The bucket never decreases along a log, whatever the clock does: the newest event is in the newest partition. */

@@ -10,7 +10,12 @@ export interface Statement {
   readonly isPrepared?: boolean;
 }
 
-/** Runs statements on one connection, in a transaction or outside. */
+/**
+ * Runs statements on one connection, in a transaction or outside.
+ *
+ * Statements sent without waiting for the one before share a round trip. They run in order, each on a snapshot of its own; after
+ * one that failed the rest of its transaction fails too, so the first rejection is the one that matters.
+ */
 export interface Connection {
   /** Rows as the driver parses them: int8 is bigint, json is its raw text, jsonb is parsed. */
   query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
@@ -77,6 +82,8 @@ export class Database implements Connection {
       connectionTimeoutMillis: 5_000,
       // A connection whose other end vanished would else be waited for without end.
       query_timeout: options.queryTimeoutMs ?? 12_000,
+      // What is sent without waiting goes out at once; else the driver would hold it back until the reply before is in.
+      pipeline: true,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000,
       types,

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { DomainError } from "../../resource/errors.js";
 
 /** SQLSTATE of an error from the driver; undefined for anything else. */
@@ -10,6 +11,11 @@ export function sqlState(error: unknown): string | undefined {
 export function constraintOf(error: unknown): string | undefined {
   if (error instanceof Error && "constraint" in error && typeof error.constraint === "string") return error.constraint;
   return undefined;
+}
+
+/** Whether the server answered, and with this error; false when its answer did not come, or the statement was not sent. */
+export function isFromServer(error: unknown): boolean {
+  return (error instanceof DomainError ? error.cause : error) instanceof pg.DatabaseError;
 }
 
 /** Deadlock or serialisation failure: the same transaction may succeed when tried again. */

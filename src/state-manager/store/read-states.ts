@@ -1,5 +1,6 @@
 import type { KeyState } from "../../resource/decide.js";
 import { keyId, type ResourceKey } from "../../resource/key.js";
+import type { Resource } from "../../resource/resource.js";
 import type { Priority, WorkItem, WorkReason } from "../../resource/work.js";
 import { arrayParameter } from "./array-parameter.js";
 import type { Connection } from "./database.js";
@@ -72,22 +73,24 @@ export function keyArrays(keys: Iterable<ResourceKey>): unknown[] {
 }
 
 /**
- * Reads resources and locks work items of `keys`; call it only after the heads are locked, in statements of their own. The items of
- * keys in `created` are left out while there is no resource: a lease of an earlier life survives the insert of the new item.
+ * Reads resources and locks work items of `keys`; send it only behind the lock of the heads. The items of keys in `created` are
+ * left out while there is no resource: a lease of an earlier life survives the insert of the new item. Without such keys it is
+ * one round trip; with them the items are locked all in one statement nevertheless, or their order would not be kept.
  */
 export async function readStates(
   connection: Connection,
   keys: ReadonlyMap<string, ResourceKey>,
   created: ReadonlySet<string>,
 ): Promise<Map<string, KeyState>> {
-  const rows = await connection.query<ResourceRow>(READ_RESOURCES_BY_KEY, keyArrays(keys.values()));
-  const resources = rows.map(resourceFromRow);
-  const existing = new Set(resources.map(({ key }) => keyId(key)));
-  const locked = [...keys].filter(([id]) => existing.has(id) || !created.has(id)).map(([, key]) => key);
-  const items =
-    locked.length === 0
-      ? []
-      : await connection.query<WorkItemRow & { readonly is_session_live: boolean }>(LOCK_WORK_ITEMS, keyArrays(locked));
+  const read = connection
+    .query<ResourceRow>(READ_RESOURCES_BY_KEY, keyArrays(keys.values()))
+    .then((rows) => rows.map(resourceFromRow));
+  const [resources, items] = await Promise.all([
+    read,
+    created.size === 0
+      ? lockItems(connection, [...keys.values()])
+      : read.then((found) => lockItems(connection, withItems(keys, created, found))),
+  ]);
   const states = new Map<string, KeyState>();
   for (const resource of resources) {
     states.set(keyId(resource.key), { resource, item: undefined, isSessionLive: false });
@@ -98,4 +101,19 @@ export async function readStates(
     states.set(id, { resource: states.get(id)?.resource, item, isSessionLive: row.is_session_live });
   }
   return states;
+}
+
+type LockedItemRow = WorkItemRow & { readonly is_session_live: boolean };
+
+async function lockItems(connection: Connection, keys: readonly ResourceKey[]): Promise<readonly LockedItemRow[]> {
+  return keys.length === 0 ? [] : connection.query<LockedItemRow>(LOCK_WORK_ITEMS, keyArrays(keys));
+}
+
+function withItems(
+  keys: ReadonlyMap<string, ResourceKey>,
+  created: ReadonlySet<string>,
+  resources: readonly Resource[],
+): ResourceKey[] {
+  const existing = new Set(resources.map(({ key }) => keyId(key)));
+  return [...keys].filter(([id]) => existing.has(id) || !created.has(id)).map(([, key]) => key);
 }

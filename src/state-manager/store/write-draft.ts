@@ -3,8 +3,8 @@ import { logOf } from "../../resource/log-of.js";
 import type { Resource } from "../../resource/resource.js";
 import type { WorkItem } from "../../resource/work.js";
 import type { BatchDraft, KeyDraft } from "./batch-draft.js";
-import { type Column, columnArrays, joinStatements } from "./columns.js";
-import type { Connection, Statement } from "./database.js";
+import { type Column, columnArrays } from "./columns.js";
+import type { Statement } from "./database.js";
 import { keyArrays } from "./read-states.js";
 import type { PlacedResource } from "./resource-row.js";
 import {
@@ -14,7 +14,8 @@ import {
   NEW_ITEM_COLUMNS,
   UPDATE_WORK_ITEMS,
 } from "./statements/commit-work-items.js";
-import { EVENT_COLUMNS, INSERT_EVENTS } from "./statements/events.js";
+import { CREATED_COLUMNS, type CreatedRow, INSERT_CREATED } from "./statements/created.js";
+import { EVENT_COLUMNS, INSERT_EVENTS, type StampedChange } from "./statements/events.js";
 import { DELETE_RESOURCES, INSERT_RESOURCES, INSERTED_COLUMNS, RESOURCE_UPDATES } from "./statements/resources.js";
 
 /** When and where in the log's partitions a batch is written. */
@@ -23,52 +24,58 @@ export interface CommitStamp {
   readonly bucket: number;
 }
 
-/** Writes a draft: state, log and queue, set-based. Statements without rows are left out. */
-export async function writeDraft(
-  connection: Connection,
-  draft: BatchDraft,
-  logCount: number,
-  stamp: CommitStamp,
-): Promise<void> {
-  const rows = new RowsToWrite(logCount);
-  for (const key of draft.keys) rows.add(key);
-  const committedAt = stamp.now.toISOString();
-  const events = draft.changes.map((change) => ({ change, committedAt, bucket: stamp.bucket }));
-  const write = async <Row>(statement: Statement, columns: readonly Column<Row>[], of: readonly Row[]) => {
-    if (of.length > 0) await connection.query(statement, columnArrays(columns, of));
-  };
-  // Deletions first: a key that was deleted and created again in one batch is free by then.
-  if (rows.deletedIds.length > 0) await connection.query(DELETE_RESOURCES, [rows.deletedIds]);
-  // The sweep inserts in the order of keys too.
-  rows.newItems.sort(byKey);
-  const isAllNew = rows.inserted.length > 0 && rows.newItems.length > 0;
-  if (isAllNew) {
-    await connection.query(INSERT_CREATED, [
-      ...columnArrays(INSERTED_COLUMNS, rows.inserted),
-      ...columnArrays(EVENT_COLUMNS, events),
-      ...columnArrays(NEW_ITEM_COLUMNS, rows.newItems),
-    ]);
-  } else {
-    await write(INSERT_RESOURCES, INSERTED_COLUMNS, rows.inserted);
-    await write(INSERT_EVENTS, EVENT_COLUMNS, events);
-    await write(INSERT_WORK_ITEMS, NEW_ITEM_COLUMNS, rows.newItems);
-  }
-  for (const payload of ["everything", "spec", "status"] as const) {
-    const { statement, columns } = RESOURCE_UPDATES[payload];
-    await write(statement, columns, rows.updated[payload]);
-  }
-  if (rows.settled.length > 0) {
-    await connection.query(DELETE_WORK_ITEMS, keyArrays(rows.settled.map((item) => item.key)));
-  }
-  await write(UPDATE_WORK_ITEMS, CHANGED_ITEM_COLUMNS, rows.changedItems);
+/** A statement and its parameters. */
+export interface Write {
+  readonly statement: Statement;
+  readonly values: readonly unknown[];
 }
 
-/** What a batch of new resources writes, the hottest path of all: three round trips in one. */
-const INSERT_CREATED = joinStatements("insert-created", [
-  { text: INSERT_RESOURCES.text, parameters: INSERTED_COLUMNS.length },
-  { text: INSERT_EVENTS.text, parameters: EVENT_COLUMNS.length },
-  { text: INSERT_WORK_ITEMS.text, parameters: NEW_ITEM_COLUMNS.length },
-]);
+/** What writes a draft: state, log and queue, set-based, in this order. Statements without rows are left out. */
+export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp): readonly Write[] {
+  const committedAt = stamp.now.toISOString();
+  const events = draft.changes.map((change) => ({ change, committedAt, bucket: stamp.bucket }));
+  const created = onlyCreated(draft, events);
+  if (created !== undefined) return [{ statement: INSERT_CREATED, values: columnArrays(CREATED_COLUMNS, created) }];
+  const rows = new RowsToWrite(logCount);
+  for (const key of draft.keys) rows.add(key);
+  const writes: Write[] = [];
+  const write = <Row>(statement: Statement, columns: readonly Column<Row>[], of: readonly Row[]) => {
+    if (of.length > 0) writes.push({ statement, values: columnArrays(columns, of) });
+  };
+  // Deletions first: a key that was deleted and created again in one batch is free by then.
+  if (rows.deletedIds.length > 0) writes.push({ statement: DELETE_RESOURCES, values: [rows.deletedIds] });
+  write(INSERT_RESOURCES, INSERTED_COLUMNS, rows.inserted);
+  write(INSERT_EVENTS, EVENT_COLUMNS, events);
+  // The sweep inserts in the order of keys too.
+  write(INSERT_WORK_ITEMS, NEW_ITEM_COLUMNS, rows.newItems.sort(byKey));
+  for (const payload of ["everything", "spec", "status"] as const) {
+    const { statement, columns } = RESOURCE_UPDATES[payload];
+    write(statement, columns, rows.updated[payload]);
+  }
+  if (rows.settled.length > 0) {
+    writes.push({ statement: DELETE_WORK_ITEMS, values: keyArrays(rows.settled.map((item) => item.key)) });
+  }
+  write(UPDATE_WORK_ITEMS, CHANGED_ITEM_COLUMNS, rows.changedItems);
+  return writes;
+}
+
+/** The rows of a draft that creates and does nothing else, sorted by key; undefined for any other. */
+function onlyCreated(draft: BatchDraft, events: readonly StampedChange[]): CreatedRow[] | undefined {
+  const eventOf = new Map(events.map((event) => [event.change.resource, event]));
+  const rows: CreatedRow[] = [];
+  for (const { before, after } of draft.keys) {
+    const { resource, item } = after;
+    if (resource === before.resource && item === before.item) continue;
+    const event = resource && eventOf.get(resource);
+    if (event === undefined || item === undefined || before.resource !== undefined || before.item !== undefined) {
+      return undefined;
+    }
+    rows.push({ placed: { resource: event.change.resource, log: event.change.log }, event, item });
+  }
+  // More events than rows: a key was written twice.
+  if (rows.length === 0 || rows.length !== events.length) return undefined;
+  return rows.sort((a, b) => byKey(a.item, b.item));
+}
 
 /** Sorts the keys of a draft by the statement that writes them. */
 class RowsToWrite {

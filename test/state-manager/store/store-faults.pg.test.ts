@@ -80,12 +80,107 @@ describe("a COMMIT whose reply is lost", () => {
     const proxied = new URL(url);
     proxied.port = String(proxy.port);
     const store = await open(proxied.href);
-    proxy.cutReplyTo("insert-created");
+    proxy.cutReplyTo("read-log-ends");
     const error = await store.sink.submit({ type: "create", input: thing("cut") }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
     expect(await direct.reader.get(thingKey("cut"))).toBeUndefined();
     await store.sink.submit({ type: "create", input: thing("cut") });
     expect(await history(direct)).toHaveLength(1);
+  });
+});
+
+describe("a write whose reply is lost, COMMIT on its heels", () => {
+  it("is acknowledged when it is in, and otherwise refused without a trace", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const target = new URL(url);
+    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+    cleanups.push(() => proxy.close());
+    const direct = await open(url);
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const store = await open(proxied.href);
+    const acknowledged: string[] = [];
+    for (let i = 0; i < 10; i++) {
+      // Whether COMMIT still gets through with it is up to the network.
+      proxy.cutReplyTo("insert-created");
+      const outcome = await store.sink.submit({ type: "create", input: thing(`cut-${i}`) }).then(
+        (result) => result.outcome,
+        (error: unknown) => (error instanceof DomainError ? error.code : String(error)),
+      );
+      expect(proxy.hasCut()).toBe(true);
+      expect(["CREATED", "UNAVAILABLE"]).toContain(outcome);
+      if (outcome === "CREATED") acknowledged.push(`cut-${i}`);
+    }
+    expect((await history(direct)).map(({ resource }) => resource.key.name)).toEqual(acknowledged);
+  });
+});
+
+describe("a write that the server refuses, COMMIT on its heels", () => {
+  it.each([
+    ["one statement", { others: [] }],
+    ["several statements", { others: ["known"] }],
+  ])("takes back all of its transaction: %s", async (_, { others }) => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const store = await open(url);
+    const admin = new pg.Client({ connectionString: url });
+    await admin.connect();
+    cleanups.push(() => admin.end());
+    await admin.query("ALTER TABLE work_items ADD CONSTRAINT no_poison CHECK (name <> 'poison')");
+    for (const name of others) await store.sink.submit({ type: "create", input: thing(name) });
+    const writes = [
+      ...["good-1", "poison", "good-2"].map((name) => ({ type: "create" as const, input: thing(name) })),
+      ...others.map((name) => ({ type: "delete" as const, key: thingKey(name), expected: {} })),
+    ];
+    const results = await Promise.allSettled(writes.map((command) => store.sink.submit(command)));
+    expect(results.map(({ status }) => status === "fulfilled")).toEqual(
+      writes.map((command) => command.type !== "create" || command.input.key.name !== "poison"),
+    );
+    const changes = await history(store);
+    expect(changes.map(({ revision }) => revision)).toEqual(changes.map((__, i) => BigInt(i + 1)));
+    expect(changes.filter(({ resource }) => resource.key.name === "poison")).toEqual([]);
+    const { rows } = await admin.query("SELECT FROM resources WHERE name = 'poison'");
+    expect(rows).toEqual([]);
+  });
+});
+
+describe("a key that a writer of another log takes between our read and our write", () => {
+  it("is read again and refused as taken; the rest of the batch is stored", async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const shards = [0, 1].map((log) => ["a", "b", "c", "d"].find((shard) => logOf(shard, 2) === log) ?? "");
+    const [first = "", second = ""] = shards;
+    const openTwo = async () => {
+      const store = await openStore({ databaseUrl: url, logCount: 2, onCommitted: async () => {} });
+      cleanups.push(() => store.close());
+      return store;
+    };
+    const [store, other] = [await openTwo(), await openTwo()];
+    const slow = new pg.Client({ connectionString: url });
+    await slow.connect();
+    cleanups.push(() => slow.end());
+    // Holds the first writer between its read and its insert until the second has committed.
+    await slow.query(`
+      CREATE FUNCTION wait_in_line() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF NEW.shard_id = '${first}' THEN PERFORM pg_advisory_xact_lock(1); END IF; RETURN NEW; END $$;
+      CREATE TRIGGER waits BEFORE INSERT ON resources FOR EACH ROW EXECUTE FUNCTION wait_in_line();
+      SELECT pg_advisory_lock(1)`);
+    const late = Promise.allSettled(
+      ["raced", "beside"].map((name) => store.sink.submit({ type: "create", input: thing(name, { shardId: first }) })),
+    );
+    await until(async () => {
+      const { rows } = await slow.query(
+        "SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+      );
+      return rows.length > 0;
+    });
+    await other.sink.submit({ type: "create", input: thing("raced", { shardId: second }) });
+    await slow.query("SELECT pg_advisory_unlock(1)");
+    const [raced, beside] = await late;
+    expect(raced).toMatchObject({ status: "rejected", reason: { reason: "ALREADY_EXISTS" } });
+    expect(beside).toMatchObject({ status: "fulfilled", value: { outcome: "CREATED" } });
+    expect((await store.reader.get(thingKey("raced")))?.shardId).toBe(second);
   });
 });
 

@@ -26,18 +26,22 @@ const STATE_COLUMNS: readonly Column<WorkItem>[] = [
 export const NEW_ITEM_COLUMNS = [...KEY_COLUMNS, ...STATE_COLUMNS];
 
 /**
- * Items that had no row when the batch read. A row that came meanwhile (the sweep, Enqueue) may be leased already: it keeps
+ * For items that had no row when the batch read. A row that came meanwhile (the sweep, Enqueue) may be leased already: it keeps
  * its lease and only learns that one more pass is wanted.
  */
+export const ON_ITEM_CONFLICT = `
+    ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
+      resource_id = excluded.resource_id, shard_id = excluded.shard_id, wanted = work_items.wanted + excluded.wanted,
+      due_at = least(work_items.due_at, excluded.due_at), priority = least(work_items.priority, excluded.priority),
+      reason = excluded.reason, is_pending = excluded.is_pending`;
+
+/** New items. */
 export const INSERT_WORK_ITEMS: Statement = {
   name: "insert-work-items",
   text: `
     INSERT INTO work_items (${columnNames(NEW_ITEM_COLUMNS)})
     SELECT ${columnNames(NEW_ITEM_COLUMNS)} FROM ${unnestColumns(NEW_ITEM_COLUMNS)}
-    ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
-      resource_id = excluded.resource_id, shard_id = excluded.shard_id, wanted = work_items.wanted + excluded.wanted,
-      due_at = least(work_items.due_at, excluded.due_at), priority = least(work_items.priority, excluded.priority),
-      reason = excluded.reason, is_pending = excluded.is_pending`,
+    ${ON_ITEM_CONFLICT}`,
 };
 
 /** Columns of `UPDATE_WORK_ITEMS`. */

@@ -5,17 +5,14 @@ import { type Column, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
 import { payloadBytes } from "../resource-row.js";
 
-/** Locks the heads of `logs` in order, one statement before anything is read (2.3). One round trip with BEGIN. */
+/** BEGIN, and locks the heads of `logs` in order, one statement before anything is read (2.3). */
 export function lockHeadsScript(logs: readonly number[]): Statement {
   const ids = [...logs].sort((a, b) => a - b).join(",");
   return {
     name: "lock-heads",
-    text: `BEGIN; SELECT log_id FROM log_heads WHERE log_id IN (${ids}) ORDER BY log_id FOR UPDATE; SAVEPOINT locked`,
+    text: `BEGIN; SELECT log_id FROM log_heads WHERE log_id IN (${ids}) ORDER BY log_id FOR UPDATE`,
   };
 }
-
-/** Back to right after the heads were locked. */
-export const ROLLBACK_TO_LOCKED: Statement = { name: "rollback-to-locked", text: "ROLLBACK TO SAVEPOINT locked" };
 
 /** A row of `READ_LOG_ENDS`. */
 export interface LogEndRow {
