@@ -4,6 +4,7 @@ import type { KeyState } from "./decide.js";
 import { addFinalizers, removeFinalizers } from "./finalizers.js";
 import { sameJson } from "./json-text.js";
 import { checkFits } from "./limits.js";
+import { mergePatch } from "./merge-patch.js";
 import { checkObservedGeneration } from "./preconditions.js";
 import { type Resource, type StringMap, sameEntries, sameList } from "./resource.js";
 import type { PassReport } from "./work.js";
@@ -60,7 +61,7 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
   const { report } = command;
   const observed = report.observedGeneration ?? before.observedGeneration;
   checkObservedGeneration(before, observed);
-  const statusJson = report.statusJson ?? before.statusJson;
+  const statusJson = reportedStatus(before, report);
   return {
     ...before,
     statusJson:
@@ -73,6 +74,11 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
     annotations: patch(before.annotations, report.annotations),
     finalizers: patchFinalizers(before, report, command.session.finalizer),
   };
+}
+
+function reportedStatus({ statusJson }: Resource, report: PassReport): string | null {
+  if (report.statusJson === undefined) return statusJson;
+  return report.statusMode === "MERGE" ? mergePatch(statusJson, report.statusJson) : report.statusJson;
 }
 
 /**

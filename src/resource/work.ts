@@ -79,6 +79,8 @@ export interface PassReport {
   readonly observedGeneration: bigint | undefined;
   /** Undefined: unchanged. */
   readonly statusJson: string | undefined;
+  /** Whether `statusJson` takes the stored status's place, or is merged into it (merge-patch.ts). */
+  readonly statusMode: "REPLACE" | "MERGE";
   readonly conditions: readonly ConditionUpdate[];
   readonly addFinalizers: readonly string[];
   readonly removeFinalizers: readonly string[];

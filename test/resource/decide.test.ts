@@ -48,6 +48,7 @@ function report(changes: Partial<PassReport> = {}, session: { finalizer?: string
       result: { type: "SUCCESS" },
       observedGeneration: 1n,
       statusJson: undefined,
+      statusMode: "REPLACE",
       conditions: [],
       addFinalizers: [],
       removeFinalizers: [],

@@ -5,6 +5,7 @@ import {
   type OptionalString,
   type PassReport as PassReportMessage,
   PassResult as PassResultCode,
+  StatusMode,
 } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { DomainError, invalidField } from "../../resource/errors.js";
 import type { ConditionUpdate, PassReport, PassResult } from "../../resource/work.js";
@@ -20,6 +21,7 @@ export function decodeReport(message: PassReportMessage): PassReport | { readonl
       result: decodeResult(message),
       observedGeneration: message.observedGeneration,
       statusJson: decodeStatus(message),
+      statusMode: decodeStatusMode(message.statusMode),
       conditions: message.conditions.map(decodeCondition),
       addFinalizers: message.addFinalizers,
       removeFinalizers: message.removeFinalizers,
@@ -52,6 +54,18 @@ function decodeResult({ result, requeueAfter, error }: PassReportMessage): PassR
 function decodeStatus({ status, statusJson }: PassReportMessage): string | undefined {
   if (status === undefined && statusJson === "") return undefined;
   return payloadText("status", status, statusJson) ?? "null";
+}
+
+function decodeStatusMode(mode: StatusMode): PassReport["statusMode"] {
+  switch (mode) {
+    case StatusMode.UNSPECIFIED:
+    case StatusMode.REPLACE:
+      return "REPLACE";
+    case StatusMode.MERGE:
+      return "MERGE";
+    default:
+      throw invalidField("status_mode", `must be REPLACE or MERGE (got ${mode})`);
+  }
 }
 
 function decodeCondition({ type, status, reason, message }: Condition, index: number): ConditionUpdate {

@@ -157,6 +157,7 @@ export function reportOf(item: LeasedItem, result: PassResult = { type: "SUCCESS
     result,
     observedGeneration: item.resource.generation,
     statusJson: undefined,
+    statusMode: "REPLACE",
     conditions: [],
     addFinalizers: [],
     removeFinalizers: [],

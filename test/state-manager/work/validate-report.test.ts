@@ -10,6 +10,7 @@ const SUCCESS: PassReport = {
   result: { type: "SUCCESS" },
   observedGeneration: 1n,
   statusJson: undefined,
+  statusMode: "REPLACE",
   conditions: [],
   addFinalizers: [],
   removeFinalizers: [],
