@@ -2,8 +2,8 @@ import type { Resource } from "./resource.js";
 import { sameEntries, sameList } from "./resource.js";
 import type { WorkReason } from "./work.js";
 
-/** Who changed a resource: the holder of its lease, a status write without a lease, or anyone else. */
-export type ChangedBy = "holder" | "status-write" | "other";
+/** Who changed a resource: the holder of its lease, the server itself, a status write without a lease, or anyone else. */
+export type ChangedBy = "holder" | "server" | "status-write" | "other";
 
 /** What a change does to the resource's work item (work-item.ts). */
 export type ChangeEffect =
@@ -13,11 +13,12 @@ export type ChangeEffect =
 /**
  * The table of ARCHITECTURE 2.8: what one write of a resource means for the queue. Undefined stands for "does not exist".
  *
- * The holder's own write never asks for a pass by itself: its report ends the pass (`finishPass`).
+ * The holder's own write never asks for a pass by itself: its report ends the pass (`finishPass`). What the server notes in
+ * a status is nothing to act on.
  */
 export function changeEffect(before: Resource | undefined, after: Resource | undefined, by: ChangedBy): ChangeEffect {
   if (after === undefined) return { type: before === undefined ? "none" : "remove" };
-  if (by === "holder") return { type: "none" };
+  if (by === "holder" || by === "server") return { type: "none" };
   if (before === undefined) return enqueue("CREATED", true);
   if (before.deletionRequestedAt === null && after.deletionRequestedAt !== null) {
     return enqueue("DELETION_REQUESTED", true);

@@ -53,7 +53,11 @@ export type Command =
       readonly leaseToken: string;
       readonly sessionId: string;
       readonly finalizer: string;
-    };
+    }
+  /** Makes a condition tell of the resource's quarantine; UNCHANGED when there is none, or it does. */
+  | { readonly type: "show-quarantine"; readonly key: ResourceKey }
+  /** Ends the quarantine: the resource is due now. */
+  | { readonly type: "release-quarantine"; readonly key: ResourceKey };
 
 /** What a command did. */
 export type Outcome =

@@ -32,7 +32,7 @@ export function setConditions(
       "must be an array for a condition to be set; write it as one, or leave it out",
     );
   }
-  const previous = previousConditions(previousJson);
+  const previous = storedConditions(previousJson);
   let conditions = isNull(stored) ? "[]" : stored;
   for (const update of updates) {
     const old = findCondition(conditions, update.type);
@@ -46,6 +46,11 @@ export function setConditions(
     : splice(status, place, conditions);
 }
 
+/** The `status` of the condition of that type; undefined when the status has none. The text must be valid JSON. */
+export function conditionStatus(statusJson: string | null, type: string): unknown {
+  return parse(findCondition(storedConditions(statusJson), type)?.fields.get("status"));
+}
+
 /** The raw texts of a condition's members. */
 type Fields = ReadonlyMap<string, string>;
 
@@ -53,7 +58,7 @@ function findConditions(status: string): Span | undefined {
   return memberSpans(status).findLast(({ key }) => key === "conditions");
 }
 
-function previousConditions(statusJson: string | null): string {
+function storedConditions(statusJson: string | null): string {
   const place = statusJson !== null && startsWith(statusJson, "{") ? findConditions(statusJson) : undefined;
   const text = statusJson === null || place === undefined ? "[]" : textAt(statusJson, place);
   return startsWith(text, "[") ? text : "[]";

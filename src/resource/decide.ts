@@ -1,6 +1,7 @@
 import { backoffMs } from "./backoff.js";
 import { type ChangedBy, changeEffect } from "./change-effect.js";
 import type { Command, Outcome, ResourceInput } from "./command.js";
+import { decideQuarantine, withQuarantineEnd } from "./decide-quarantine.js";
 import { decideReport } from "./decide-report.js";
 import { DomainError } from "./errors.js";
 import { sameJson } from "./json-text.js";
@@ -9,7 +10,7 @@ import { checkFits } from "./limits.js";
 import { checkObservedGeneration, checkPrecondition, requireExisting } from "./preconditions.js";
 import { isPending, type Resource, sameEntries, sameList } from "./resource.js";
 import { PRIORITY, type WorkItem } from "./work.js";
-import { enqueue, finishPass, remove, settle } from "./work-item.js";
+import { type EnqueueRequest, enqueue, finishPass, remove, settle } from "./work-item.js";
 
 /** Everything stored under one key, read under the lock of its log. */
 export interface KeyState {
@@ -54,7 +55,8 @@ interface Write {
 export function decide(state: KeyState, command: Command, context: DecisionContext): Decision {
   const write = decideWrite(state, command, context);
   const item = decideItem(state, command, context, write);
-  return { outcome: write.outcome, resource: write.after, answer: write.answer, item };
+  const decision = { outcome: write.outcome, resource: write.after, answer: write.answer, item };
+  return withQuarantineEnd(state, command, decision, context.now);
 }
 
 function decideWrite(state: KeyState, command: Command, context: DecisionContext): Write {
@@ -93,6 +95,9 @@ function decideWrite(state: KeyState, command: Command, context: DecisionContext
     case "report":
     case "hold":
       return { ...decideReport(state, command, context.now), by: "holder" };
+    case "show-quarantine":
+    case "release-quarantine":
+      return { ...decideQuarantine(state, command, context.now), by: "server" };
   }
 }
 
@@ -113,6 +118,10 @@ function decideItem(state: KeyState, command: Command, context: DecisionContext,
       ),
     });
   }
+  if (command.type === "show-quarantine") return item?.quarantinedAt ? { ...item, isQuarantineShown: true } : item;
+  if (command.type === "release-quarantine" && after !== undefined) {
+    return enqueue(item, wishFor(after, { reason: "RELEASED", cutBackoff: true }, context));
+  }
   if (after === before) return item;
   const effect = changeEffect(before, after, write.by);
   switch (effect.type) {
@@ -124,20 +133,27 @@ function decideItem(state: KeyState, command: Command, context: DecisionContext,
       return remove(item);
     case "enqueue":
       // changeEffect asks for a pass only over a resource that exists after the write.
-      return after === undefined
-        ? item
-        : enqueue(item, {
-            key: after.key,
-            resourceId: after.id,
-            shardId: after.shardId,
-            isPending: isPending(after),
-            reason: effect.reason,
-            message: "",
-            priority: PRIORITY.change,
-            dueAt: context.now,
-            cutBackoff: effect.cutBackoff,
-          });
+      return after === undefined ? item : enqueue(item, wishFor(after, effect, context));
   }
+}
+
+function wishFor(
+  resource: Resource,
+  { reason, cutBackoff }: Pick<EnqueueRequest, "reason" | "cutBackoff">,
+  { now }: DecisionContext,
+): EnqueueRequest {
+  return {
+    key: resource.key,
+    resourceId: resource.id,
+    shardId: resource.shardId,
+    isPending: isPending(resource),
+    reason,
+    message: "",
+    priority: PRIORITY.change,
+    dueAt: now,
+    now,
+    cutBackoff,
+  };
 }
 
 function create(input: ResourceInput, context: DecisionContext): Write {
@@ -227,6 +243,8 @@ export function keyOf(command: Command): ResourceKey {
     case "update-status":
     case "delete":
     case "hold":
+    case "show-quarantine":
+    case "release-quarantine":
       return command.key;
     case "report":
       return command.report.key;

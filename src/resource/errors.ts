@@ -29,6 +29,7 @@ export type ErrorReason =
   | "COMPACTED"
   | "LINEAGE_LOST"
   | "SESSION_NOT_FOUND"
+  | "NOT_QUARANTINED"
   | "KIND_TAKEN"
   | "OVERLOADED"
   | "STORE_UNAVAILABLE"
@@ -60,6 +61,11 @@ export class DomainError extends Error {
 /** The request is wrong whatever the state. `message` follows the field's path: `name must not be empty`. */
 export function invalidField(field: string, message: string): DomainError {
   return new DomainError("INVALID_ARGUMENT", "INVALID_FIELD", `${field} ${message}`, { field });
+}
+
+/** Whether `error` says that what was sent, or would be stored, is wrong whatever the state. */
+export function isInvalid(error: unknown): error is DomainError {
+  return error instanceof DomainError && error.code === "INVALID_ARGUMENT";
 }
 
 /** Whether `error` is a domain error with one of `reasons`. */

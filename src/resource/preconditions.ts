@@ -3,8 +3,8 @@ import { DomainError, type ErrorReason } from "./errors.js";
 import { describeKey, type ResourceKey } from "./key.js";
 import type { Resource } from "./resource.js";
 
-/** The resource, or NOT_FOUND. */
-export function requireExisting(resource: Resource | undefined, key: ResourceKey): Resource {
+/** The resource, or what was read of it, or NOT_FOUND. */
+export function requireExisting<Found>(resource: Found | undefined, key: ResourceKey): Found {
   if (resource !== undefined) return resource;
   throw new DomainError("NOT_FOUND", "NOT_FOUND", `${describeKey(key)} does not exist; create it first`);
 }

@@ -1,4 +1,5 @@
 import type { ResourceKey } from "./key.js";
+import { CLEAN, clearsStrikes } from "./quarantine.js";
 import type { PassResult, Priority, WorkItem, WorkReason } from "./work.js";
 import { PRIORITY } from "./work.js";
 
@@ -12,6 +13,8 @@ export interface EnqueueRequest {
   readonly message: string;
   readonly priority: Priority;
   readonly dueAt: Date;
+  /** When the wish is made. */
+  readonly now: Date;
   /** Whether earlier failures are forgotten: the desired state is new, so they say nothing about it. */
   readonly cutBackoff: boolean;
 }
@@ -21,13 +24,20 @@ export interface EnqueueRequest {
  * that a change came meanwhile (I7). The newest reason is the one shown.
  */
 export function enqueue(item: WorkItem | undefined, request: EnqueueRequest): WorkItem {
-  const { cutBackoff, ...wish } = request;
-  if (item === undefined) return { ...wish, wanted: 1n, failures: 0, lastError: "", lease: null };
+  const { cutBackoff, now, ...wish } = request;
+  const pendingSince = request.isPending ? now : null;
+  if (item === undefined) {
+    return { ...wish, ...FRESH, pendingSince, wanted: 1n, failures: 0, lastError: "", lease: null };
+  }
   const isSuccessor = item.resourceId !== request.resourceId;
+  const past = isSuccessor ? { ...FRESH, pendingSince } : carryOver(item, request);
+  // A leased item's try is under way: what comes after it is decided when the lease ends.
+  const isHeldBack = past.quarantinedAt !== null && item.lease === null;
   return {
     ...wish,
+    ...past,
     wanted: item.wanted + 1n,
-    dueAt: earliest(item.dueAt, request.dueAt),
+    dueAt: isHeldBack ? item.dueAt : earliest(item.dueAt, request.dueAt),
     // Without a due time the stored priority is that of the pass in progress, which no longer competes.
     priority: item.dueAt !== null && item.priority < request.priority ? item.priority : request.priority,
     failures: cutBackoff || isSuccessor ? 0 : item.failures,
@@ -36,15 +46,30 @@ export function enqueue(item: WorkItem | undefined, request: EnqueueRequest): Wo
   };
 }
 
+/** What no pass and no worker has said anything about yet. */
+const FRESH = { ...CLEAN, progress: "", hasCheckpoint: false } as const;
+
+/** What is known of the resource from before a wish and still counts after it. */
+function carryOver(item: WorkItem, { reason, isPending, now }: EnqueueRequest) {
+  const { isStruck, strikes, quarantinedAt, progress, hasCheckpoint } = item;
+  const pendingSince = isPending ? (item.pendingSince ?? now) : null;
+  if (clearsStrikes(reason)) return { ...CLEAN, progress, hasCheckpoint, pendingSince };
+  // Whoever wrote the status may have dropped the condition: it is shown again.
+  const isQuarantineShown = item.isQuarantineShown && reason !== "STATUS_CHANGED";
+  return { isStruck, strikes, quarantinedAt, isQuarantineShown, progress, hasCheckpoint, pendingSince };
+}
+
 /** A status written over REST caught up with the generation: whoever wrote it did the pass. */
 export function settle(item: WorkItem | undefined): WorkItem | undefined {
-  return item === undefined || item.lease === null ? undefined : { ...item, isPending: false };
+  if (item === undefined || item.lease === null) return undefined;
+  return { ...item, ...CLEAN, isPending: false, pendingSince: null };
 }
 
 /** The resource was removed. Its lease stays: it blocks a successor of the same key until the report or the expiry (I7). */
 export function remove(item: WorkItem | undefined): WorkItem | undefined {
   if (item === undefined || item.lease === null) return undefined;
-  return { ...item, resourceId: null, dueAt: null, isPending: false, failures: 0, lastError: "" };
+  const unqueued = { resourceId: null, dueAt: null, isPending: false, pendingSince: null };
+  return { ...item, ...FRESH, ...unqueued, failures: 0, lastError: "" };
 }
 
 /** How a pass ended and what the report left behind. */
@@ -70,7 +95,10 @@ export function finishPass(item: WorkItem, end: PassEnd): WorkItem | undefined {
   if (item.resourceId !== lease.resourceId) return item.dueAt === null ? undefined : { ...item, lease: null };
   if (end.removed) return undefined;
   const isMoreWanted = item.wanted !== lease.wanted;
-  const after = afterResult({ ...item, lease: null, isPending: end.isPendingAfter }, end, isMoreWanted);
+  const pendingSince = end.isPendingAfter ? (item.pendingSince ?? end.now) : null;
+  const ended = { ...item, lease: null, isPending: end.isPendingAfter, pendingSince };
+  // Whoever reports is alive: the resource is no danger to workers. A released one was not tried.
+  const after = afterResult(end.result.type === "RELEASE" ? ended : { ...ended, ...CLEAN }, end, isMoreWanted);
   if (!isMoreWanted) return after.dueAt === null ? undefined : after;
   const { reason, message, priority } = item;
   return { ...after, reason, message, priority, dueAt: earliest(item.dueAt, end.now) };
@@ -79,11 +107,13 @@ export function finishPass(item: WorkItem, end: PassEnd): WorkItem | undefined {
 /** The item as the result alone leaves it; no due time: settled. `isMoreWanted`: a change came during the pass. */
 function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd, isMoreWanted: boolean): WorkItem {
   switch (result.type) {
-    case "SUCCESS":
+    case "SUCCESS": {
+      const completed = { ...item, progress: "", hasCheckpoint: false };
       // Observed too low with nothing newer wanted: the worker would spin on its mistake, so it counts as a failure.
       if (item.isPending && !isMoreWanted)
-        return afterFailure(item, "SUCCESS reported below the stored generation", now, backoffMs);
-      return { ...item, failures: 0, lastError: "", dueAt: null };
+        return afterFailure(completed, "SUCCESS reported below the stored generation", now, backoffMs);
+      return { ...completed, failures: 0, lastError: "", dueAt: null };
+    }
     case "ERROR":
       return afterFailure(item, result.error, now, backoffMs);
     case "REQUEUE_AFTER":

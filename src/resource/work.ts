@@ -53,6 +53,20 @@ export interface WorkItem {
   readonly lastError: string;
   /** Whether the resource's generation is above its observed generation. */
   readonly isPending: boolean;
+  /** Since when; null while it is not pending. */
+  readonly pendingSince: Date | null;
+  /** A worker died holding it: it is leased alone next. */
+  readonly isStruck: boolean;
+  /** Workers in a row that died while it was all they held (quarantine.ts). */
+  readonly strikes: number;
+  /** Since when it is tried only now and then; null when it is not quarantined. */
+  readonly quarantinedAt: Date | null;
+  /** Whether the resource's condition tells of the quarantine already. */
+  readonly isQuarantineShown: boolean;
+  /** What a holder said last of how far it came, since the last success. */
+  readonly progress: string;
+  /** Whether a holder left a checkpoint since then. Its bytes stay in the database: only the next holder needs them. */
+  readonly hasCheckpoint: boolean;
   readonly lease: Lease | null;
 }
 

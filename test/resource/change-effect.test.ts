@@ -104,7 +104,12 @@ const TABLE: readonly [string, Resource, Partial<Resource>, object, object, obje
 
 describe("changeEffect", () => {
   for (const [what, before, change, byOther, byStatusWrite, byHolder] of TABLE) {
-    const expected: Record<ChangedBy, object> = { other: byOther, "status-write": byStatusWrite, holder: byHolder };
+    const expected: Record<ChangedBy, object> = {
+      other: byOther,
+      "status-write": byStatusWrite,
+      holder: byHolder,
+      server: NONE,
+    };
     test.each(Object.keys(expected) as ChangedBy[])(`${what} by %s`, (by) => {
       expect(changeEffect(before, { ...before, ...change }, by)).toEqual(expected[by]);
     });

@@ -19,6 +19,7 @@ function wish(over: Partial<EnqueueRequest> = {}): EnqueueRequest {
     message: "",
     priority: PRIORITY.change,
     dueAt: NOW,
+    now: NOW,
     cutBackoff: true,
     ...over,
   };
@@ -39,9 +40,21 @@ function defined<T>(value: T | undefined): T {
 
 const WAITING = enqueue(undefined, wish());
 const LEASED = take(WAITING);
+/** What the death of its worker does to a leased item: the fifth time alone (work-items.ts). */
+const QUARANTINED: WorkItem = {
+  ...WAITING,
+  dueAt: at(600_000),
+  isStruck: true,
+  strikes: 5,
+  quarantinedAt: NOW,
+  isQuarantineShown: true,
+  lastError: "worker w/1 died",
+};
 const STATES = {
   absent: undefined,
   waiting: WAITING,
+  quarantined: QUARANTINED,
+  "quarantined, tried": take(QUARANTINED),
   leased: LEASED,
   "leased, wanted again": enqueue(LEASED, wish()),
   "resource gone": remove(LEASED),
@@ -51,6 +64,7 @@ type State = keyof typeof STATES;
 
 function stateOf(item: WorkItem | undefined): State {
   if (item === undefined) return "absent";
+  if (item.quarantinedAt !== null) return item.lease === null ? "quarantined" : "quarantined, tried";
   if (item.lease === null) return "waiting";
   if (item.resourceId === null) return "resource gone";
   if (item.resourceId !== item.lease.resourceId) return "successor waits";
@@ -69,7 +83,10 @@ const finish = (item: WorkItem | undefined, result: PassResult, isPendingAfter =
 
 /** Each event on one state; a report cannot meet an item without a lease: the token check stands before it. */
 const EVENTS = {
-  enqueue: (item: WorkItem | undefined) => enqueue(item, wish({ resourceId: item?.resourceId ?? 2n })),
+  enqueue: (item: WorkItem | undefined) =>
+    enqueue(item, wish({ resourceId: item?.resourceId ?? 2n, reason: "ENQUEUED", cutBackoff: false })),
+  "enqueue, new generation": (item: WorkItem | undefined) =>
+    enqueue(item, wish({ resourceId: item?.resourceId ?? 2n })),
   settle,
   remove,
   success: (item: WorkItem | undefined) => finish(item, RESULTS.success),
@@ -81,9 +98,17 @@ const EVENTS = {
 } as const;
 type Event = keyof typeof EVENTS;
 
+const FINISHED = {
+  success: "absent",
+  "success, still pending": "waiting",
+  error: "waiting",
+  "requeue after": "waiting",
+} as const;
+
 const TABLE: Record<State, Record<Event, State | "refused">> = {
   absent: {
     enqueue: "waiting",
+    "enqueue, new generation": "waiting",
     settle: "absent",
     remove: "absent",
     success: "refused",
@@ -95,6 +120,7 @@ const TABLE: Record<State, Record<Event, State | "refused">> = {
   },
   waiting: {
     enqueue: "waiting",
+    "enqueue, new generation": "waiting",
     settle: "absent",
     remove: "absent",
     success: "refused",
@@ -104,8 +130,30 @@ const TABLE: Record<State, Record<Event, State | "refused">> = {
     release: "refused",
     "success that removes": "refused",
   },
+  quarantined: {
+    enqueue: "quarantined",
+    "enqueue, new generation": "waiting",
+    settle: "absent",
+    remove: "absent",
+    success: "refused",
+    "success, still pending": "refused",
+    error: "refused",
+    "requeue after": "refused",
+    release: "refused",
+    "success that removes": "refused",
+  },
+  "quarantined, tried": {
+    enqueue: "quarantined, tried",
+    "enqueue, new generation": "leased, wanted again",
+    settle: "leased",
+    remove: "resource gone",
+    ...FINISHED,
+    release: "quarantined",
+    "success that removes": "absent",
+  },
   leased: {
     enqueue: "leased, wanted again",
+    "enqueue, new generation": "leased, wanted again",
     settle: "leased",
     remove: "resource gone",
     success: "absent",
@@ -117,6 +165,7 @@ const TABLE: Record<State, Record<Event, State | "refused">> = {
   },
   "leased, wanted again": {
     enqueue: "leased, wanted again",
+    "enqueue, new generation": "leased, wanted again",
     settle: "leased, wanted again",
     remove: "resource gone",
     success: "waiting",
@@ -128,6 +177,7 @@ const TABLE: Record<State, Record<Event, State | "refused">> = {
   },
   "resource gone": {
     enqueue: "successor waits",
+    "enqueue, new generation": "successor waits",
     settle: "resource gone",
     remove: "resource gone",
     success: "absent",
@@ -139,6 +189,7 @@ const TABLE: Record<State, Record<Event, State | "refused">> = {
   },
   "successor waits": {
     enqueue: "successor waits",
+    "enqueue, new generation": "successor waits",
     settle: "successor waits",
     remove: "resource gone",
     success: "waiting",
@@ -234,6 +285,103 @@ describe("finishPass", () => {
   test("I8: the report of an earlier life leaves the successor's item as it is", () => {
     const item = STATES["successor waits"];
     expect(finish(item, RESULTS.error)).toEqual({ ...item, lease: null });
+  });
+});
+
+describe("pending since", () => {
+  const since = (item: WorkItem | undefined) => item?.pendingSince;
+
+  test("is when the item became pending, and stays while it is", () => {
+    expect(since(WAITING)).toEqual(NOW);
+    const again = enqueue(WAITING, wish({ now: at(1_000), dueAt: at(1_000) }));
+    expect(since(again)).toEqual(NOW);
+    expect(since(finish(take(again), RESULTS.error, true))).toEqual(NOW);
+    expect(since(enqueue(again, wish({ now: at(2_000), isPending: false })))).toBeNull();
+  });
+
+  test("is null while nothing is pending", () => {
+    const calm = enqueue(undefined, wish({ isPending: false }));
+    expect(since(calm)).toBeNull();
+    expect(since(enqueue(calm, wish({ now: at(1_000) })))).toEqual(at(1_000));
+    expect([settle(LEASED), remove(LEASED), finish(LEASED, RESULTS["requeue after"])].map(since)).toEqual([
+      null,
+      null,
+      null,
+    ]);
+  });
+
+  test("a successor begins anew", () => {
+    expect(since(enqueue(remove(LEASED), wish({ resourceId: 2n, now: at(5) })))).toEqual(at(5));
+  });
+});
+
+describe("strikes and quarantine", () => {
+  const struck: WorkItem = { ...WAITING, isStruck: true, strikes: 3, lastError: "worker w/1 died" };
+  const CLEAN = { isStruck: false, strikes: 0, quarantinedAt: null, isQuarantineShown: false };
+
+  test.each(["CREATED", "SPEC_CHANGED", "DELETION_REQUESTED", "RELEASED"] as const)(
+    "%s forgets strikes and ends the quarantine: due at once",
+    (reason) => {
+      expect(enqueue(struck, wish({ reason }))).toMatchObject(CLEAN);
+      expect(enqueue(QUARANTINED, wish({ reason }))).toMatchObject({ ...CLEAN, dueAt: NOW });
+    },
+  );
+
+  test.each(["METADATA_CHANGED", "ENQUEUED", "CHILD_CHANGED", "RESYNC"] as const)("%s keeps them", (reason) => {
+    expect(enqueue(struck, wish({ reason }))).toMatchObject({ isStruck: true, strikes: 3, dueAt: NOW });
+    expect(enqueue(QUARANTINED, wish({ reason }))).toMatchObject({
+      wanted: QUARANTINED.wanted + 1n,
+      dueAt: at(600_000),
+      strikes: 5,
+      quarantinedAt: NOW,
+      isQuarantineShown: true,
+    });
+  });
+
+  test("a status written by someone else may have lost the condition: it is shown again", () => {
+    const written = enqueue(QUARANTINED, wish({ reason: "STATUS_CHANGED", cutBackoff: false }));
+    expect(written).toMatchObject({ quarantinedAt: NOW, isQuarantineShown: false, dueAt: at(600_000) });
+  });
+
+  test.each(["success", "error", "requeue after"] as const)(
+    "a worker that reports %s is alive: all is forgotten",
+    (of) => {
+      expect(finish(take(struck), RESULTS[of], true)).toMatchObject(CLEAN);
+      expect(finish(take(QUARANTINED), RESULTS[of], true)).toMatchObject(CLEAN);
+    },
+  );
+
+  test("RELEASE tried nothing: all is kept", () => {
+    expect(finish(take(struck), RESULTS.release, true)).toMatchObject({ isStruck: true, strikes: 3 });
+    expect(finish(take(QUARANTINED), RESULTS.release, true)).toMatchObject({ strikes: 5, quarantinedAt: NOW });
+  });
+
+  test("a successor is innocent", () => {
+    expect(enqueue(remove(take(QUARANTINED)), wish({ resourceId: 2n, reason: "ENQUEUED" }))).toMatchObject(CLEAN);
+  });
+});
+
+describe("progress and checkpoint", () => {
+  const advanced: WorkItem = { ...LEASED, progress: "3 of 7", hasCheckpoint: true };
+  const kept = { progress: "3 of 7", hasCheckpoint: true };
+  const cleared = { progress: "", hasCheckpoint: false };
+
+  test.each(["error", "requeue after", "release"] as const)("are kept over %s", (result) => {
+    expect(finish(advanced, RESULTS[result], true)).toMatchObject(kept);
+  });
+
+  test("are kept over a new generation, which the reconciler judges", () => {
+    expect(enqueue(advanced, wish())).toMatchObject(kept);
+  });
+
+  test("are cleared by SUCCESS, also one that another pass follows", () => {
+    expect(finish(enqueue(advanced, wish()), RESULTS.success, true)).toMatchObject(cleared);
+    expect(finish(advanced, RESULTS.success, true)).toMatchObject(cleared);
+  });
+
+  test("are cleared by the removal, so that a successor has none", () => {
+    expect(remove(advanced)).toMatchObject(cleared);
+    expect(enqueue(advanced, wish({ resourceId: 2n }))).toMatchObject(cleared);
   });
 });
 

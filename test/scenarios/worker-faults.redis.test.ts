@@ -42,7 +42,7 @@ describe.skipIf(!hasRedis)("workers", { timeout: 90_000 }, () => {
     // Its session would last for a minute, and a lost ring would be found after 5 s.
     expect(performance.now() - startedAt).toBeLessThan(4_000);
     expect(leased.map(({ resource }) => resource?.key?.name).sort()).toEqual(names.sort());
-    expect(new Set(leased.map(({ reason }) => reason))).toEqual(new Set([WorkReason.LEASE_RETURNED]));
+    expect(new Set(leased.map(({ reason }) => reason))).toEqual(new Set([WorkReason.WORKER_DIED]));
   });
 
   it("that were paused past their lease find it gone when they wake, and change nothing (I7, I8)", async () => {

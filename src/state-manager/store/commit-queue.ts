@@ -186,6 +186,8 @@ function sizeOf(command: Command): number {
     }
     case "delete":
     case "hold":
+    case "show-quarantine":
+    case "release-quarantine":
       return allowance;
   }
 }

@@ -97,6 +97,8 @@ function targetShard(command: Command): string | undefined {
     case "delete":
     case "report":
     case "hold":
+    case "show-quarantine":
+    case "release-quarantine":
       return undefined;
   }
 }

@@ -24,6 +24,13 @@ export interface WorkItemRow {
   readonly failures: number;
   readonly last_error: string;
   readonly is_pending: boolean;
+  readonly pending_since: Date | null;
+  readonly is_struck: boolean;
+  readonly strikes: number;
+  readonly quarantined_at: Date | null;
+  readonly is_quarantine_shown: boolean;
+  readonly progress: string;
+  readonly has_checkpoint: boolean;
   readonly lease_token: string | null;
   readonly lease_session_id: string;
   readonly lease_resource_id: bigint;
@@ -46,6 +53,13 @@ export function workItemFromRow(row: WorkItemRow): WorkItem {
     failures: row.failures,
     lastError: row.last_error,
     isPending: row.is_pending,
+    pendingSince: row.pending_since,
+    isStruck: row.is_struck,
+    strikes: row.strikes,
+    quarantinedAt: row.quarantined_at,
+    isQuarantineShown: row.is_quarantine_shown,
+    progress: row.progress,
+    hasCheckpoint: row.has_checkpoint,
     // The columns of a lease are null together: constraint work_items_lease_is_whole.
     lease:
       row.lease_token === null

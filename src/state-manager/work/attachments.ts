@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import type { DomainError } from "../../resource/errors.js";
 import type { DueHint } from "../log/change-log.js";
 import type { Database } from "../store/database.js";
-import { ATTACH_SESSION, DETACH_SESSION, type SessionRow } from "../store/statements/sessions.js";
-import { returnLeasesOf } from "./lease-query.js";
+import { ATTACH_SESSION, DETACH_SESSION, type EndedSessionRow } from "../store/statements/sessions.js";
+import { strikeLeasesOf } from "./lease-query.js";
 import { sessionNotFound } from "./sessions.js";
 
 /** How long a worker whose stream broke has to attach again before its leases go to others. */
@@ -82,11 +82,8 @@ export class Attachments {
   async #returnLeases(sessionId: string, attachment: string): Promise<void> {
     try {
       const due = await this.#database.transaction(async (connection) => {
-        const detached = await connection.query<SessionRow>(DETACH_SESSION, [sessionId, attachment]);
-        return returnLeasesOf(
-          connection,
-          detached.map((row) => row.session_id),
-        );
+        const detached = await connection.query<EndedSessionRow>(DETACH_SESSION, [sessionId, attachment]);
+        return strikeLeasesOf(connection, detached, "its connection ended");
       });
       this.#events.onDue(due);
     } catch (error) {

@@ -1,8 +1,8 @@
 import type { DueHint } from "../log/change-log.js";
 import type { Database } from "../store/database.js";
-import { DELETE_EXPIRED_SESSIONS, type SessionRow } from "../store/statements/sessions.js";
+import { DELETE_EXPIRED_SESSIONS, type EndedSessionRow } from "../store/statements/sessions.js";
 import { type DueRow, EXPIRE_DEADLINES } from "../store/statements/work-items.js";
-import { returnLeasesOf, toDueHints } from "./lease-query.js";
+import { strikeLeasesOf, toDueHints } from "./lease-query.js";
 
 /** What one round of expiry ended. */
 export interface Expired {
@@ -19,9 +19,9 @@ export interface Expired {
  */
 export async function expire(database: Database): Promise<Expired> {
   const { sessionIds, due } = await database.transaction(async (connection) => {
-    const deleted = await connection.query<SessionRow>(DELETE_EXPIRED_SESSIONS);
-    const ids = deleted.map((row) => row.session_id);
-    return { sessionIds: ids, due: await returnLeasesOf(connection, ids) };
+    const deleted = await connection.query<EndedSessionRow>(DELETE_EXPIRED_SESSIONS);
+    const due = await strikeLeasesOf(connection, deleted, "it did not renew its session");
+    return { sessionIds: deleted.map((row) => row.session_id), due };
   });
   const overdue = await database.query<DueRow>(EXPIRE_DEADLINES);
   return { sessionIds, due: [...due, ...toDueHints(overdue)], overdue };

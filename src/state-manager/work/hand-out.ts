@@ -69,8 +69,9 @@ export class HandOut {
     const items: LeasedItem[] = [];
     let bytes = 0;
     for (let from = 0; from < marked.length && bytes < ANSWER_MAX_BYTES; from += READ_AT_ONCE) {
-      const chunk = marked.slice(from, from + READ_AT_ONCE).map((item) => this.#prepareOne(session, item));
-      for (const item of await Promise.all(chunk)) {
+      const chunk = marked.slice(from, from + READ_AT_ONCE);
+      const checkpoints = await this.#checkpoints(session, chunk);
+      for (const item of await Promise.all(chunk.map((item) => this.#prepareOne(session, item, checkpoints)))) {
         if (item === undefined) continue;
         bytes += itemBytes(item);
         if (items.length === 0 || bytes <= ANSWER_MAX_BYTES) items.push(item);
@@ -79,8 +80,18 @@ export class HandOut {
     return items;
   }
 
+  /** What earlier holders left. Read like the objects, a piece at a time, as each may be large; most leases have none. */
+  async #checkpoints(session: KnownSession, marked: readonly MarkedItem[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    const tokens = marked.filter((item) => item.hasCheckpoint).map(({ leaseToken }) => leaseToken);
+    return tokens.length === 0 ? new Map() : this.#options.query.checkpoints(session.sessionId, tokens);
+  }
+
   /** Undefined when the item cannot be handed out. */
-  async #prepareOne(session: KnownSession, marked: MarkedItem): Promise<LeasedItem | undefined> {
+  async #prepareOne(
+    session: KnownSession,
+    marked: MarkedItem,
+    checkpoints: ReadonlyMap<string, Uint8Array>,
+  ): Promise<LeasedItem | undefined> {
     const { query, reader } = this.#options;
     const current = await reader.get(marked.key);
     if (current?.id !== marked.resourceId) {
@@ -89,8 +100,9 @@ export class HandOut {
     }
     const resource = needsHold(session, current) ? await this.#hold(session, marked) : current;
     if (resource === undefined) return undefined;
-    const { leaseToken, failures, deadline, reason, message } = marked;
-    return { resource, leaseToken, attempt: failures + 1, deadline, reason, message };
+    const { leaseToken, failures, deadline, reason, message, progress } = marked;
+    const checkpoint = checkpoints.get(leaseToken);
+    return { resource, leaseToken, attempt: failures + 1, deadline, reason, message, progress, checkpoint };
   }
 
   /** The resource with the finalizer on; undefined when it cannot be put on. */
@@ -121,8 +133,10 @@ function isRefusal(error: unknown): error is DomainError {
 }
 
 /** About what an item takes in an answer. */
-function itemBytes({ resource, message }: LeasedItem): number {
+function itemBytes({ resource, message, progress, checkpoint }: LeasedItem): number {
   const { key, shardId, finalizers } = resource;
-  const texts = [key.resourceGroup, key.kind, key.namespace, key.name, shardId, message, ...finalizers];
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), ITEM_FIXED_BYTES + payloadBytes(resource));
+  const texts = [key.resourceGroup, key.kind, key.namespace, key.name, shardId, message, progress, ...finalizers];
+  // In Connect JSON a checkpoint is base64.
+  const bytes = ITEM_FIXED_BYTES + payloadBytes(resource) + Math.ceil(((checkpoint?.byteLength ?? 0) * 4) / 3);
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), bytes);
 }

@@ -2,8 +2,9 @@ import type { KindRef, ResourceKey } from "../../resource/key.js";
 import type { WorkReason } from "../../resource/work.js";
 import type { DueHint } from "../log/change-log.js";
 import type { Connection, Database } from "../store/database.js";
-import { LOCK_SESSION } from "../store/statements/sessions.js";
+import { type EndedSessionRow, LOCK_SESSION } from "../store/statements/sessions.js";
 import {
+  type CheckpointRow,
   DROP_GHOSTS,
   type DueRow,
   FAIL_LEASE,
@@ -11,8 +12,11 @@ import {
   type MarkedRow,
   PEEK,
   type PeekRow,
+  READ_CHECKPOINTS,
   RETURN_LEASES,
   RETURN_LEASES_OF_SESSIONS,
+  SAVE_PROGRESS,
+  STRIKE_LEASES_OF_SESSIONS,
 } from "../store/statements/work-items.js";
 
 /** An item just leased; its object is read afterwards. */
@@ -25,10 +29,22 @@ export interface MarkedItem {
   readonly deadline: Date;
   readonly reason: WorkReason;
   readonly message: string;
+  /** What an earlier holder said of how far it came. */
+  readonly progress: string;
+  readonly hasCheckpoint: boolean;
   /** From due to leased, in milliseconds. */
   readonly waitedMs: number;
   /** `performance.now()` from before the look that leased it: the lease is not older. */
   readonly lookedAt: number;
+}
+
+/** How far one pass has come; validated by `validate-progress.ts`. */
+export interface Progress {
+  readonly leaseToken: string;
+  /** Empty: unchanged. */
+  readonly message: string;
+  /** Undefined: unchanged; empty: none. */
+  readonly checkpoint: Uint8Array | undefined;
 }
 
 /** What a look for work found. */
@@ -83,6 +99,22 @@ export class LeaseQuery {
     await this.#database.query(DROP_GHOSTS, [sessionId, tokens]);
   }
 
+  /** Stores how far passes have come; of leases the session lost nothing is stored. */
+  async saveProgress(sessionId: string, progress: readonly Progress[]): Promise<void> {
+    const values = [
+      progress.map(({ leaseToken }) => leaseToken),
+      progress.map(({ message }) => message),
+      progress.map(({ checkpoint }) => checkpoint ?? null),
+    ];
+    await this.#database.query(SAVE_PROGRESS, [sessionId, ...values]);
+  }
+
+  /** The checkpoints that come with leases of the session, by token. */
+  async checkpoints(sessionId: string, tokens: readonly string[]): Promise<ReadonlyMap<string, Uint8Array>> {
+    const rows = await this.#database.query<CheckpointRow>(READ_CHECKPOINTS, [sessionId, tokens]);
+    return new Map(rows.map((row) => [row.lease_token, row.checkpoint]));
+  }
+
   /** Ends a lease as a failed pass. */
   async fail(sessionId: string, token: string, error: string): Promise<DueHint[]> {
     return toDueHints(await this.#database.query<DueRow>(FAIL_LEASE, [sessionId, token, error]));
@@ -93,6 +125,21 @@ export class LeaseQuery {
 export async function returnLeasesOf(connection: Connection, sessionIds: readonly string[]): Promise<DueHint[]> {
   if (sessionIds.length === 0) return [];
   return toDueHints(await connection.query<DueRow>(RETURN_LEASES_OF_SESSIONS, [sessionIds]));
+}
+
+/**
+ * Returns all leases of workers that died, and strikes what they held; otherwise as `returnLeasesOf`. `how` completes "worker
+ * name/instance died: ".
+ */
+export async function strikeLeasesOf(
+  connection: Connection,
+  dead: readonly EndedSessionRow[],
+  how: string,
+): Promise<DueHint[]> {
+  if (dead.length === 0) return [];
+  const ids = dead.map((row) => row.session_id);
+  const deaths = dead.map((row) => `worker ${row.reconciler}/${row.instance_id} died: ${how}`);
+  return toDueHints(await connection.query<DueRow>(STRIKE_LEASES_OF_SESSIONS, [ids, deaths]));
 }
 
 /** The doorbell's cue of what a statement made due. */
@@ -120,6 +167,8 @@ function toMarkedItem(row: MarkedRow, lookedAt: number): MarkedItem {
     deadline: row.lease_deadline,
     reason: row.reason,
     message: row.message,
+    progress: row.progress,
+    hasCheckpoint: row.has_checkpoint,
     waitedMs: row.waited_ms,
     lookedAt,
   };

@@ -22,6 +22,8 @@ export interface PulseActions {
   readonly onExpired: () => Promise<void>;
   /** A sweep is due; starts it and returns. */
   readonly onSweepDue: () => void;
+  /** A resource is quarantined and does not say so yet. */
+  readonly onQuarantined: () => Promise<void>;
   /** A beat failed; the next one tries again. */
   readonly onError: (error: unknown) => void;
 }
@@ -81,7 +83,7 @@ export class Pulse {
 
   /** Returns when to beat again. */
   async #lookAndAct(): Promise<number> {
-    const { waitingKinds, onDue, onExpired, onSweepDue } = this.#actions;
+    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined } = this.#actions;
     const kinds = waitingKinds();
     const values = [kinds.map((kind) => kind.resourceGroup), kinds.map((kind) => kind.kind)];
     const rows = await this.#database.query<PulseRow>(PULSE, values);
@@ -92,6 +94,7 @@ export class Pulse {
     // A sweep takes its time and brings the next beat forward itself.
     const sweepInMs = rows[0]?.sweep_in_ms ?? INTERVAL_MS;
     if (sweepInMs <= 0) onSweepDue();
+    if (rows[0]?.has_unshown_quarantine) await onQuarantined();
     const nextInMs = Math.min(INTERVAL_MS, expiryInMs + SLACK_MS, sweepInMs <= 0 ? INTERVAL_MS : sweepInMs + SLACK_MS);
     return Math.max(MIN_INTERVAL_MS, nextInMs);
   }

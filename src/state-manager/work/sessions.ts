@@ -12,6 +12,7 @@ import {
 import {
   DELETE_INSTANCE,
   DELETE_SESSION,
+  type EndedSessionRow,
   INSERT_SESSION,
   INSERT_SESSION_KINDS,
   LIST_SESSIONS,
@@ -20,7 +21,7 @@ import {
   type RenewRow,
   type SessionRow,
 } from "../store/statements/sessions.js";
-import { returnLeasesOf } from "./lease-query.js";
+import { returnLeasesOf, strikeLeasesOf } from "./lease-query.js";
 import type { Registration, Session } from "./work-service.js";
 
 /** A session as it registered; none of this changes while it lives. */
@@ -69,9 +70,10 @@ export class Sessions {
     const registered = await this.#database.transaction(async (connection) => {
       const kinds = kindArrays(registration.kinds);
       await claimKinds(connection, registration, kinds);
-      const replaced = await replaceInstance(connection, registration);
-      await connection.query(INSERT_SESSION_KINDS, [replaced.sessionId, ...kinds]);
-      return { ...replaced, due: await returnLeasesOf(connection, replaced.fenced) };
+      const { fenced, ...opened } = await replaceInstance(connection, registration);
+      await connection.query(INSERT_SESSION_KINDS, [opened.sessionId, ...kinds]);
+      const due = await strikeLeasesOf(connection, fenced, "its instance registered again");
+      return { ...opened, fenced: fenced.map((row) => row.session_id), due };
     });
     for (const sessionId of registered.fenced) this.#known.delete(sessionId);
     this.#remember({ ...registration, sessionId: registered.sessionId });
@@ -109,6 +111,12 @@ export class Sessions {
         deleted.map((row) => row.session_id),
       );
     });
+  }
+
+  /** The session as it is now; undefined unless it is live. */
+  async read(sessionId: string): Promise<Session | undefined> {
+    const [row] = await this.#query<SessionRow>(READ_SESSION, sessionId);
+    return row && toSession(row);
   }
 
   /** Live sessions, by name and instance. */
@@ -150,11 +158,17 @@ export function sessionNotFound(sessionId: string): DomainError {
  * Deletes the session of the same instance and inserts the new one. Registrations with a kind in common come one after the
  * other; those without may meet here, and the later one fences the earlier.
  */
-async function replaceInstance(connection: Connection, registration: Registration): Promise<Omit<Registered, "due">> {
-  const fenced: string[] = [];
+async function replaceInstance(
+  connection: Connection,
+  registration: Registration,
+): Promise<Pick<Registered, "sessionId" | "epoch"> & { readonly fenced: readonly EndedSessionRow[] }> {
+  const fenced: EndedSessionRow[] = [];
   for (let attempt = 0; attempt < MAX_MEETINGS; attempt++) {
-    const older = await connection.query<SessionRow>(DELETE_INSTANCE, [registration.name, registration.instanceId]);
-    fenced.push(...older.map((row) => row.session_id));
+    const older = await connection.query<EndedSessionRow>(DELETE_INSTANCE, [
+      registration.name,
+      registration.instanceId,
+    ]);
+    fenced.push(...older);
     const [row] = await connection.query<SessionRow>(INSERT_SESSION, sessionValues(registration));
     if (row !== undefined) return { sessionId: row.session_id, epoch: row.epoch, fenced };
   }

@@ -3,6 +3,7 @@ import { DomainError, hasReason, invalidField } from "../../resource/errors.js";
 import type { ResourceKey } from "../../resource/key.js";
 import { describeKey } from "../../resource/key.js";
 import { checkText } from "../../resource/names.js";
+import type { Resource } from "../../resource/resource.js";
 import { validateKey } from "../../resource/validate.js";
 import type { WorkItem } from "../../resource/work.js";
 import type { DueHint } from "../log/change-log.js";
@@ -15,15 +16,18 @@ import type { CommandSink, ResourceReader } from "../store/store.js";
 import { Attachments } from "./attachments.js";
 import { Doorbell } from "./doorbell.js";
 import { expire } from "./expire.js";
+import { explainWork } from "./explain-work.js";
 import { HAND_OUT_MAX_MS, HandOut } from "./hand-out.js";
-import { LeaseQuery, type MarkedItem } from "./lease-query.js";
+import { LeaseQuery, type MarkedItem, type Progress } from "./lease-query.js";
 import { Pulse } from "./pulse.js";
 import { type IncomingReport, Reports } from "./reports.js";
 import { resync } from "./resync.js";
 import { type KnownSession, Sessions, sessionNotFound } from "./sessions.js";
+import { showQuarantines } from "./show-quarantines.js";
+import { validateProgress } from "./validate-progress.js";
 import { WaitingRoom } from "./waiting-room.js";
 import { WorkMetrics } from "./work-metrics.js";
-import type { LeasedItem, Registration, ReportResult, Session, WorkService } from "./work-service.js";
+import type { LeasedItem, Registration, ReportResult, Session, WorkDetails, WorkService } from "./work-service.js";
 
 /** What the queue stands on. */
 export interface WorkQueueOptions {
@@ -45,6 +49,7 @@ const MAX_MESSAGE_CHARACTERS = 1_024;
 /** The work queue: its room's entry. States and invariants: work/SPEC.md. */
 export class WorkQueue implements WorkService {
   readonly #database: Database;
+  readonly #sink: CommandSink;
   readonly #logger: Logger;
   readonly #metrics: WorkMetrics;
   readonly #query: LeaseQuery;
@@ -62,6 +67,7 @@ export class WorkQueue implements WorkService {
 
   constructor({ database, sink, reader, doorbellChannel, metrics, logger }: WorkQueueOptions) {
     this.#database = database;
+    this.#sink = sink;
     this.#logger = logger;
     this.#metrics = new WorkMetrics(metrics, database);
     this.#query = new LeaseQuery(database);
@@ -78,6 +84,7 @@ export class WorkQueue implements WorkService {
       onDue: (hints) => this.#room.ring(hints),
       onExpired: () => this.#expire(),
       onSweepDue: () => this.#startSweep(),
+      onQuarantined: () => showQuarantines(database, sink),
       onError,
     });
   }
@@ -149,10 +156,16 @@ export class WorkQueue implements WorkService {
     }
   }
 
-  async renew(sessionId: string, leaseTokens: readonly string[]): Promise<readonly string[]> {
+  async renew(
+    sessionId: string,
+    leaseTokens: readonly string[],
+    progress: readonly Progress[] = [],
+  ): Promise<readonly string[]> {
     checkRange("lease_tokens", leaseTokens.length, 0, MAX_ITEMS, " entries");
     for (const [i, token] of leaseTokens.entries()) checkText(`lease_tokens[${i}]`, token);
+    validateProgress(leaseTokens, progress);
     const { lost, unlisted } = await this.#sessions.renew(sessionId, leaseTokens);
+    if (progress.length > 0) await this.#query.saveProgress(sessionId, progress);
     if (unlisted.length > 0) {
       this.#doorbell.ring(await this.#query.returnLost(sessionId, unlisted));
       this.#room.lookAgain(sessionId);
@@ -186,6 +199,20 @@ export class WorkQueue implements WorkService {
     }
     this.#metrics.added(key, 1);
     this.#doorbell.ring([{ resourceGroup, kind, inMs: 0 }]);
+  }
+
+  async releaseQuarantine(key: ResourceKey): Promise<Resource> {
+    validateKey(key);
+    const { resource } = await this.#sink.submit({ type: "release-quarantine", key });
+    if (resource === undefined) throw new Error("a release returns the resource");
+    return resource;
+  }
+
+  async getWork(key: ResourceKey): Promise<WorkDetails> {
+    validateKey(key);
+    const details = await explainWork(this.#database, key);
+    const isHeld = details.state === "LEASED" && details.item?.lease != null;
+    return { ...details, holder: isHeld ? await this.#sessions.read(details.item.lease.sessionId) : undefined };
   }
 
   async listSessions(): Promise<readonly Session[]> {

@@ -1,6 +1,8 @@
 import type { KindRef, ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import type { PassReport, WorkItem, WorkReason } from "../../resource/work.js";
+import type { FinalizerHold, WorkState } from "../../resource/work-state.js";
+import type { Progress } from "./lease-query.js";
 
 /** A worker's registration; validated by `validate-registration.ts`, defaults filled in. */
 export interface Registration {
@@ -39,6 +41,25 @@ export interface LeasedItem {
   readonly deadline: Date;
   readonly reason: WorkReason;
   readonly message: string;
+  /** What an earlier holder said of how far it came, since the last success; empty when none did. */
+  readonly progress: string;
+  /** What it left for this one. */
+  readonly checkpoint: Uint8Array | undefined;
+}
+
+/** Why a resource waits, who works on it, and what keeps it from going. */
+export interface WorkDetails {
+  readonly state: WorkState;
+  /** Undefined when there is nothing to do. */
+  readonly item: WorkItem | undefined;
+  /** Undefined when nobody holds it. */
+  readonly holder: Session | undefined;
+  /** The reconciler of the kind that has live sessions; empty when there is none, and then nothing will happen. */
+  readonly reconciler: string;
+  readonly deletionRequestedAt: Date | null;
+  readonly finalizers: readonly FinalizerHold[];
+  /** Resources that belong to it; counts to 1,000. */
+  readonly ownedResources: number;
 }
 
 /** The answer to one report, in request order. */
@@ -53,14 +74,17 @@ export interface WorkService {
   /** Yields at once and every few seconds; when `signal` aborts by the client's doing the leases are returned after 500 ms. */
   attach(sessionId: string, signal: AbortSignal): AsyncIterable<{ readonly serverTime: Date }>;
   lease(sessionId: string, maxItems: number, waitMs: number, signal: AbortSignal): Promise<readonly LeasedItem[]>;
-  /** Returns the listed tokens that are no longer the session's. */
-  renew(sessionId: string, leaseTokens: readonly string[]): Promise<readonly string[]>;
+  /** Returns the listed tokens that are no longer the session's. Stores how far passes have come. */
+  renew(sessionId: string, leaseTokens: readonly string[], progress?: readonly Progress[]): Promise<readonly string[]>;
   report(
     sessionId: string,
     reports: readonly (PassReport | { readonly invalid: string })[],
   ): Promise<readonly ReportResult[]>;
   deregister(sessionId: string): Promise<void>;
   enqueue(key: ResourceKey, message: string): Promise<void>;
+  /** Ends the resource's quarantine; returns the resource. NOT_QUARANTINED when it is in none. */
+  releaseQuarantine(key: ResourceKey): Promise<Resource>;
+  getWork(key: ResourceKey): Promise<WorkDetails>;
   listSessions(): Promise<readonly Session[]>;
   /** By key; `after` is the last key of the page before. */
   listWork(

@@ -17,6 +17,8 @@ function marked(name: string): MarkedItem {
     deadline: new Date(0),
     reason: "CREATED",
     message: "",
+    progress: "",
+    hasCheckpoint: false,
     waitedMs: 0,
     lookedAt: 0,
   };

@@ -67,7 +67,7 @@ describe("session expiry", () => {
     await write(work, "a");
     const item = first(await leaseNow(work, dead.sessionId));
     const taken = first(await work.queue.lease(live.sessionId, 1, 20_000, neverAborted()));
-    expect(taken).toMatchObject({ attempt: 1, reason: "LEASE_RETURNED" });
+    expect(taken).toMatchObject({ attempt: 1, reason: "WORKER_DIED" });
     expect(await report(work, dead.sessionId, item)).toBe("STALE");
     expect(await work.queue.listSessions()).toHaveLength(1);
   });

@@ -77,7 +77,7 @@ describe("register", () => {
     await detached;
     await expect(work.queue.renew(older.sessionId, [])).rejects.toMatchObject({ reason: "SESSION_NOT_FOUND" });
     expect(await report(work, older.sessionId, item)).toBe("STALE");
-    expect(first(await leaseNow(work, newer.sessionId))).toMatchObject({ attempt: 1, reason: "LEASE_RETURNED" });
+    expect(first(await leaseNow(work, newer.sessionId))).toMatchObject({ attempt: 1, reason: "WORKER_DIED" });
   });
 
   test("the same instance registered many times at once leaves one session", async () => {

@@ -39,6 +39,9 @@ ALTER TABLE work_items
   ADD COLUMN progress text NOT NULL DEFAULT '',
   ADD COLUMN checkpoint bytea;
 
+CREATE INDEX work_items_unshown_quarantine ON work_items (quarantined_at)
+  WHERE quarantined_at IS NOT NULL AND NOT is_quarantine_shown;
+
 ALTER TABLE sessions
   -- 0: no limit, as below.
   ADD COLUMN passes_per_second double precision NOT NULL DEFAULT 0,

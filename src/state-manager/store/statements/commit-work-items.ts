@@ -20,6 +20,16 @@ const STATE_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "failures", type: "integer", read: ({ failures }) => failures },
   { name: "last_error", type: "text", read: ({ lastError }) => lastError },
   { name: "is_pending", type: "boolean", read: ({ isPending }) => isPending },
+  { name: "pending_since", type: "timestamptz", read: ({ pendingSince }) => pendingSince?.toISOString() ?? null },
+];
+
+/** What passes left behind: nothing on a new item. */
+const PAST_COLUMNS: readonly Column<WorkItem>[] = [
+  { name: "is_struck", type: "boolean", read: ({ isStruck }) => isStruck },
+  { name: "strikes", type: "smallint", read: ({ strikes }) => strikes },
+  { name: "quarantined_at", type: "timestamptz", read: ({ quarantinedAt }) => quarantinedAt?.toISOString() ?? null },
+  { name: "is_quarantine_shown", type: "boolean", read: ({ isQuarantineShown }) => isQuarantineShown },
+  { name: "progress", type: "text", read: ({ progress }) => progress },
 ];
 
 /** Columns of `INSERT_WORK_ITEMS`. */
@@ -33,7 +43,8 @@ export const ON_ITEM_CONFLICT = `
     ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
       resource_id = excluded.resource_id, shard_id = excluded.shard_id, wanted = work_items.wanted + excluded.wanted,
       due_at = least(work_items.due_at, excluded.due_at), priority = least(work_items.priority, excluded.priority),
-      reason = excluded.reason, is_pending = excluded.is_pending`;
+      reason = excluded.reason, is_pending = excluded.is_pending,
+      pending_since = CASE WHEN excluded.is_pending THEN coalesce(work_items.pending_since, excluded.pending_since) END`;
 
 /** New items. */
 export const INSERT_WORK_ITEMS: Statement = {
@@ -48,6 +59,8 @@ export const INSERT_WORK_ITEMS: Statement = {
 export const CHANGED_ITEM_COLUMNS: readonly Column<WorkItem>[] = [
   ...KEY_COLUMNS,
   ...STATE_COLUMNS,
+  ...PAST_COLUMNS,
+  { name: "has_checkpoint", type: "boolean", read: ({ hasCheckpoint }) => hasCheckpoint },
   { name: "keeps_lease", type: "boolean", read: ({ lease }) => lease !== null },
 ];
 
@@ -61,9 +74,11 @@ const LEASE_COLUMNS = [
 ];
 
 /** What `WorkItemRow` names; a star would break the prepared statement of a running replica when a column is added. */
-export const WORK_ITEM_COLUMNS = [...NEW_ITEM_COLUMNS.map(({ name }) => name), ...LEASE_COLUMNS]
-  .map((name) => `w.${name}`)
-  .join(", ");
+export const WORK_ITEM_COLUMNS = [
+  ...[...NEW_ITEM_COLUMNS, ...PAST_COLUMNS].map(({ name }) => `w.${name}`),
+  "w.checkpoint IS NOT NULL AS has_checkpoint",
+  ...LEASE_COLUMNS.map((name) => `w.${name}`),
+].join(", ");
 
 /**
  * The items of keys $1..$4 (parallel arrays, sorted), locked in that order: the one lock order (2.5). `is_session_live` is
@@ -85,7 +100,9 @@ export const LOCK_WORK_ITEMS: Statement = {
 export const UPDATE_WORK_ITEMS: Statement = {
   name: "update-work-items",
   text: `
-    UPDATE work_items w SET ${STATE_COLUMNS.map(({ name }) => `${name} = x.${name}`).join(", ")},
+    UPDATE work_items w SET
+      ${[...STATE_COLUMNS, ...PAST_COLUMNS].map(({ name }) => `${name} = x.${name}`).join(", ")},
+      checkpoint = CASE WHEN x.has_checkpoint THEN w.checkpoint END, lease_is_solo = x.keeps_lease AND w.lease_is_solo,
       ${LEASE_COLUMNS.map((name) => `${name} = CASE WHEN x.keeps_lease THEN w.${name} END`).join(", ")}
     FROM ${unnestColumns(CHANGED_ITEM_COLUMNS)}
     WHERE (w.resource_group, w.kind, w.namespace, w.name) = (x.resource_group, x.kind, x.namespace, x.name)`,

@@ -81,8 +81,9 @@ export const SWEEP_PAGE: Statement = {
     walked AS MATERIALIZED (SELECT count(*) < 500 AS is_finished, max(id) AS last_id FROM page),
     added AS (
       INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, priority, reason,
-        is_pending)
-      SELECT p.resource_group, p.kind, p.namespace, p.name, p.id, p.shard_id, 1, clock_timestamp(), 2, 'RESYNC', p.is_pending
+        is_pending, pending_since)
+      SELECT p.resource_group, p.kind, p.namespace, p.name, p.id, p.shard_id, 1, clock_timestamp(), 2, 'RESYNC', p.is_pending,
+        CASE WHEN p.is_pending THEN clock_timestamp() END
       FROM page p
       WHERE NOT EXISTS (SELECT FROM work_items w WHERE w.resource_group = p.resource_group AND w.kind = p.kind
         AND w.namespace = p.namespace AND w.name = p.name)

@@ -22,6 +22,9 @@ export interface SessionRow {
   readonly leases: number;
 }
 
+/** A session that a statement ended or detached. */
+export type EndedSessionRow = Pick<SessionRow, "session_id" | "reconciler" | "instance_id">;
+
 /** Columns by name: a star would break the prepared statements of running replicas when a migration adds one. */
 const SESSIONS = `
   SELECT s.session_id, s.epoch, s.reconciler, s.instance_id, s.language, s.shard_ids, s.concurrency, s.lease_duration_ms,
@@ -47,7 +50,7 @@ export const READ_SESSION: Statement = { name: "read-session", text: `${SESSIONS
 /** $1 name, $2 instance: the older registration of the same instance goes. */
 export const DELETE_INSTANCE: Statement = {
   name: "delete-instance",
-  text: "DELETE FROM sessions WHERE reconciler = $1 AND instance_id = $2 RETURNING session_id",
+  text: "DELETE FROM sessions WHERE reconciler = $1 AND instance_id = $2 RETURNING session_id, reconciler, instance_id",
 };
 
 /**
@@ -87,7 +90,7 @@ export const ATTACH_SESSION: Statement = {
 /** $1 session, $2 attachment: no row when another Attach took over. */
 export const DETACH_SESSION: Statement = {
   name: "detach-session",
-  text: "UPDATE sessions SET attachment = NULL WHERE session_id = $1 AND attachment = $2 RETURNING session_id",
+  text: "UPDATE sessions SET attachment = NULL WHERE session_id = $1 AND attachment = $2 RETURNING session_id, reconciler, instance_id",
 };
 
 /** $1 session. */
@@ -103,7 +106,7 @@ export const DELETE_EXPIRED_SESSIONS: Statement = {
     DELETE FROM sessions WHERE session_id IN (
       SELECT session_id FROM sessions WHERE expires_at <= clock_timestamp()
       ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)
-    RETURNING session_id`,
+    RETURNING session_id, reconciler, instance_id`,
 };
 
 /** The answer of RENEW_SESSION; no row unless the session is live. */

@@ -1,3 +1,4 @@
+import { QUARANTINE_RETRY_MINUTES, STRIKES_MAX } from "../../../resource/quarantine.js";
 import type { WorkReason } from "../../../resource/work.js";
 import type { Statement } from "../database.js";
 import { WORK_ITEM_COLUMNS } from "./commit-work-items.js";
@@ -10,7 +11,7 @@ import { WORK_ITEM_COLUMNS } from "./commit-work-items.js";
 const KEY = "resource_group, kind, namespace, name";
 const SAME_KEY = "(w.resource_group, w.kind, w.namespace, w.name) = (e.resource_group, e.kind, e.namespace, e.name)";
 const NO_LEASE = `lease_token = NULL, lease_session_id = NULL, lease_resource_id = NULL, lease_wanted = NULL,
-  leased_at = NULL, lease_deadline = NULL`;
+  leased_at = NULL, lease_deadline = NULL, lease_is_solo = false`;
 
 /** One instant per statement. clock_timestamp() itself is volatile, so no index condition could use it. */
 const CLOCK = "clock AS MATERIALIZED (SELECT clock_timestamp() AS now)";
@@ -70,6 +71,8 @@ export interface MarkedRow {
   readonly lease_deadline: Date;
   readonly reason: WorkReason;
   readonly message: string;
+  readonly progress: string;
+  readonly has_checkpoint: boolean;
   /** From due to leased. */
   readonly waited_ms: number;
 }
@@ -106,7 +109,8 @@ export const MARK_LEASES: Statement = {
         AS d (namespace, name, due_at)
     WHERE w.resource_group = $2 AND w.kind = $3 AND w.namespace = d.namespace AND w.name = d.name
     RETURNING w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.lease_token, w.failures, w.lease_deadline,
-      w.reason, w.message, (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms`,
+      w.reason, w.message, w.progress, w.checkpoint IS NOT NULL AS has_checkpoint,
+      (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms`,
 };
 
 /*
@@ -130,6 +134,45 @@ function returnLeases(which: string, reason: string): string {
       RETURNING w.resource_group, w.kind, w.due_at)
     ${DUE_ROWS}`;
 }
+
+/** When a quarantined item is tried next. */
+const NEXT_TRY = `clock.now + interval '${QUARANTINE_RETRY_MINUTES} minutes'`;
+
+/**
+ * $1 session ids, $2 how each worker died (parallel arrays); run as RETURN_LEASES_OF_SESSIONS. Ends the leases of workers that
+ * died: each item is struck, and the one that was all its worker held counts it, up to the quarantine
+ * (src/resource/quarantine.ts). A successor of the resource that was held has nothing to do with it.
+ */
+export const STRIKE_LEASES_OF_SESSIONS: Statement = {
+  name: "strike-leases-of-sessions",
+  text: `
+    WITH ${CLOCK},
+    ended AS MATERIALIZED (
+      SELECT ${KEY}, w.resource_id, w.due_at, w.strikes, w.quarantined_at, w.lease_session_id, w.lease_is_solo,
+        w.resource_id IS NOT DISTINCT FROM w.lease_resource_id AS is_guilty, d.death
+      FROM work_items w JOIN unnest($1::uuid[], $2::text[]) AS d (session_id, death) ON w.lease_session_id = d.session_id
+      WHERE w.lease_token IS NOT NULL ORDER BY ${KEY} FOR UPDATE OF w),
+    counted AS MATERIALIZED (
+      SELECT e.*, CASE WHEN is_guilty AND lease_is_solo AND count(*) OVER (PARTITION BY lease_session_id) = 1 THEN 1 ELSE 0 END
+        AS added
+      FROM ended e),
+    judged AS MATERIALIZED (
+      SELECT c.*, CASE WHEN c.strikes + c.added >= ${STRIKES_MAX} THEN coalesce(c.quarantined_at, clock.now)
+        ELSE c.quarantined_at END AS quarantined_since
+      FROM counted c, clock),
+    gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
+    due_again AS (
+      UPDATE work_items w SET resource_id = e.resource_id, ${NO_LEASE},
+        due_at = CASE WHEN e.quarantined_since IS NULL THEN least(e.due_at, clock.now) ELSE ${NEXT_TRY} END,
+        reason = CASE WHEN e.due_at IS NULL THEN 'WORKER_DIED' ELSE w.reason END,
+        message = CASE WHEN e.due_at IS NULL THEN e.death ELSE w.message END,
+        last_error = CASE WHEN e.is_guilty THEN e.death ELSE w.last_error END,
+        is_struck = w.is_struck OR e.is_guilty, strikes = least(e.strikes + e.added, 32767),
+        quarantined_at = e.quarantined_since, is_quarantine_shown = w.is_quarantine_shown AND e.added = 0
+      FROM judged e, clock WHERE ${SAME_KEY} AND e.resource_id IS NOT NULL
+      RETURNING w.resource_group, w.kind, w.due_at)
+    ${DUE_ROWS}`,
+};
 
 /** $1 session ids. Run it after the statement that ended the sessions: only then no new lease of theirs can appear. */
 export const RETURN_LEASES_OF_SESSIONS: Statement = {
@@ -162,7 +205,7 @@ function failLeases(which: string, locking: string, reason: string, error: strin
   return `
     WITH ${CLOCK},
     ended AS MATERIALIZED (
-      SELECT w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.lease_resource_id, w.due_at,
+      SELECT w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.lease_resource_id, w.due_at, w.quarantined_at,
         ${error} AS error,
         least(s.backoff_max_ms, s.backoff_base_ms * power(2, least(w.failures, 60))) * (1 - 0.2 * random()) AS backoff_ms
       FROM work_items w LEFT JOIN sessions s ON s.session_id = w.lease_session_id
@@ -175,7 +218,8 @@ function failLeases(which: string, locking: string, reason: string, error: strin
       RETURNING w.resource_group, w.kind, w.due_at),
     failed AS (
       UPDATE work_items w SET resource_id = e.resource_id, ${NO_LEASE}, failures = w.failures + 1, last_error = e.error,
-        due_at = coalesce(e.due_at, clock.now + coalesce(e.backoff_ms, 0) * interval '1 millisecond'),
+        due_at = CASE WHEN e.quarantined_at IS NOT NULL THEN ${NEXT_TRY}
+          ELSE coalesce(e.due_at, clock.now + coalesce(e.backoff_ms, 0) * interval '1 millisecond') END,
         priority = CASE WHEN e.due_at IS NULL THEN 1 ELSE w.priority END,
         reason = CASE WHEN e.due_at IS NULL THEN ${reason} ELSE w.reason END,
         message = CASE WHEN e.due_at IS NULL THEN e.error ELSE w.message END
@@ -208,7 +252,7 @@ export const FAIL_LEASE: Statement = {
 
 /**
  * $1..$4 key, $5 message: wants a pass now; returns whether the resource exists. The item of a resource that is gone, or of
- * a successor, is not touched: the successor's creation asked for its own pass.
+ * a successor, is not touched: the successor's creation asked for its own pass. A quarantined one waits for its next try.
  */
 export const ENQUEUE: Statement = {
   name: "enqueue-work",
@@ -217,13 +261,58 @@ export const ENQUEUE: Statement = {
       SELECT r.id, r.shard_id, r.generation > r.observed_generation AS is_pending FROM resources r
       WHERE (r.resource_group, r.kind, r.namespace, r.name) = ($1, $2, $3, $4)),
     enqueued AS (
-      INSERT INTO work_items AS w (${KEY}, resource_id, shard_id, wanted, due_at, priority, reason, message, is_pending)
-      SELECT $1, $2, $3, $4, id, shard_id, 1, clock_timestamp(), 0, 'ENQUEUED', $5::text, is_pending FROM found
+      INSERT INTO work_items AS w (${KEY}, resource_id, shard_id, wanted, due_at, priority, reason, message, is_pending,
+        pending_since)
+      SELECT $1, $2, $3, $4, id, shard_id, 1, clock_timestamp(), 0, 'ENQUEUED', $5::text, is_pending,
+        CASE WHEN is_pending THEN clock_timestamp() END
+      FROM found
       ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
-        wanted = w.wanted + 1, due_at = least(w.due_at, excluded.due_at), priority = excluded.priority,
+        wanted = w.wanted + 1, priority = excluded.priority,
+        due_at = CASE WHEN w.quarantined_at IS NOT NULL AND w.lease_token IS NULL THEN w.due_at
+          ELSE least(w.due_at, excluded.due_at) END,
         reason = excluded.reason, message = excluded.message
       WHERE w.resource_id = excluded.resource_id)
     SELECT id FROM found`,
+};
+
+/**
+ * $1 session, $2 tokens, $3 words ('' leaves them), $4 checkpoints (null leaves them; parallel arrays): how far passes have
+ * come. Leases that are not the session's any more, or whose resource is gone, are left out.
+ */
+export const SAVE_PROGRESS: Statement = {
+  name: "save-progress",
+  text: `
+    WITH held AS MATERIALIZED (
+      SELECT ${KEY}, lease_token FROM work_items
+      WHERE lease_session_id = $1 AND lease_token = ANY ($2::text[]) AND lease_deadline > clock_timestamp()
+        AND resource_id = lease_resource_id
+      ORDER BY ${KEY} FOR UPDATE)
+    UPDATE work_items w SET progress = coalesce(nullif(p.message, ''), w.progress),
+      checkpoint = CASE WHEN p.checkpoint IS NULL THEN w.checkpoint ELSE nullif(p.checkpoint, '') END
+    FROM held e JOIN unnest($2::text[], $3::text[], $4::bytea[]) AS p (token, message, checkpoint) ON e.lease_token = p.token
+    WHERE ${SAME_KEY}`,
+};
+
+/** A checkpoint and the lease that gets it. */
+export interface CheckpointRow {
+  readonly lease_token: string;
+  readonly checkpoint: Buffer;
+}
+
+/** $1 session, $2 tokens: what earlier holders left. */
+export const READ_CHECKPOINTS: Statement = {
+  name: "read-checkpoints",
+  text: `
+    SELECT lease_token, checkpoint FROM work_items
+    WHERE lease_session_id = $1 AND lease_token = ANY ($2::text[]) AND checkpoint IS NOT NULL`,
+};
+
+/** Up to 100 quarantined resources whose condition does not say so yet, those that wait longest first. */
+export const FIND_UNSHOWN_QUARANTINES: Statement = {
+  name: "find-unshown-quarantines",
+  text: `
+    SELECT ${KEY} FROM work_items WHERE quarantined_at IS NOT NULL AND NOT is_quarantine_shown
+    ORDER BY quarantined_at LIMIT 100`,
 };
 
 /** $1 group, $2 kind ('' matches all), $3..$6 the key to go on after, $7 limit: items by key. */
@@ -262,6 +351,8 @@ export interface PulseRow {
   readonly expiry_in_ms: number | null;
   /** Until the next sweep of a kind that has a live session. */
   readonly sweep_in_ms: number | null;
+  /** Whether a resource is quarantined and its condition does not say so. */
+  readonly has_unshown_quarantine: boolean;
   readonly resource_group: string | null;
   readonly kind: string | null;
   readonly due_in_ms: number | null;
@@ -276,10 +367,11 @@ export const PULSE: Statement = {
       SELECT least((SELECT min(expires_at) FROM sessions),
           (SELECT min(lease_deadline) FROM work_items WHERE lease_token IS NOT NULL)) AS expiry,
         (SELECT min(r.sweep_due_at) FROM reconciled_kinds r WHERE EXISTS (
-          SELECT FROM session_kinds k WHERE k.resource_group = r.resource_group AND k.kind = r.kind)) AS sweep)
+          SELECT FROM session_kinds k WHERE k.resource_group = r.resource_group AND k.kind = r.kind)) AS sweep,
+        EXISTS (SELECT FROM work_items WHERE quarantined_at IS NOT NULL AND NOT is_quarantine_shown) AS has_unshown)
     SELECT (extract(epoch FROM known.expiry - clock.now) * 1000)::double precision AS expiry_in_ms,
       (extract(epoch FROM known.sweep - clock.now) * 1000)::double precision AS sweep_in_ms,
-      next.resource_group, next.kind,
+      known.has_unshown AS has_unshown_quarantine, next.resource_group, next.kind,
       greatest(0, extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS due_in_ms
     FROM clock CROSS JOIN known
     LEFT JOIN LATERAL (
