@@ -1,4 +1,5 @@
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
+import { OPENAPI_WORK } from "./openapi-work.js";
 
 /** When a status is answered. */
 const ERROR_WORDS: Readonly<Record<number, string>> = {
@@ -57,6 +58,22 @@ export const OPENAPI = {
           "Leaves `version` as it is. Removes the resource when its deletion was requested and no finalizer is left.",
         requestBody: body("UpdateResourceStatus"),
         responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 429, 503) },
+      }),
+    },
+    "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}/release": {
+      parameters: [pathPart("resource_group"), pathPart("namespace"), pathPart("kind"), pathPart("name")],
+      post: operation("releaseQuarantine", "End the quarantine of a resource over which workers died", {
+        description: "It is due at once. 400 when it is in none. The body is not looked at.",
+        responses: { 200: resource("The resource."), ...errors(400, 403, 404, 429, 503) },
+      }),
+    },
+    "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}/work": {
+      parameters: [pathPart("resource_group"), pathPart("namespace"), pathPart("kind"), pathPart("name")],
+      get: operation("getWork", "Tell why a resource waits, who works on it, and what keeps it from going", {
+        responses: {
+          200: { description: "What the queue has for it.", content: json({ $ref: "#/components/schemas/Work" }) },
+          ...errors(400, 404, 429, 503),
+        },
       }),
     },
     "/api/v1/resources": {
@@ -172,6 +189,7 @@ export const OPENAPI = {
           status: { description: "What was observed; any JSON, as it was written." },
         },
       },
+      Work: OPENAPI_WORK,
       CreateResource: {
         type: "object",
         required: ["name", "shard_id"],

@@ -1,16 +1,18 @@
 import { type Duration, durationFromMs, durationMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import {
+  type LeaseProgress,
   type ReconcilerService as ReconcilerServiceDescriptor,
   type RegisterRequest,
   ReportOutcome,
   WorkReason,
+  WorkState,
 } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
 import { invalidField } from "../../resource/errors.js";
 import type { WorkItem } from "../../resource/work.js";
 import { validateRegistration } from "../work/validate-registration.js";
-import type { LeasedItem, Registration, Session, WorkService } from "../work/work-service.js";
+import type { LeasedItem, Registration, Session, WorkDetails, WorkService } from "../work/work-service.js";
 import { pageSize } from "./page-size.js";
 import { decodeReport } from "./report-codec.js";
 import { decodeKey, encodeResource, encodeTime } from "./resource-codec.js";
@@ -22,7 +24,7 @@ const PAGE_SIZE = { default: 100, max: 1_000 };
 const WAIT_MS = { default: 30_000, max: 60_000 };
 
 /** ReconcilerService on Connect, gRPC and gRPC-Web: decodes, calls, encodes. */
-export function reconcilerHandler(work: WorkService): Partial<ServiceImpl<typeof ReconcilerServiceDescriptor>> {
+export function reconcilerHandler(work: WorkService): ServiceImpl<typeof ReconcilerServiceDescriptor> {
   return {
     async register(request) {
       const registration = decodeRegistration(request);
@@ -46,8 +48,8 @@ export function reconcilerHandler(work: WorkService): Partial<ServiceImpl<typeof
       return { items: items.map(encodeLeasedItem) };
     },
 
-    async renew({ sessionId, leaseTokens }) {
-      return { lostLeaseTokens: [...(await work.renew(sessionId, leaseTokens))] };
+    async renew({ sessionId, leaseTokens, progress }) {
+      return { lostLeaseTokens: [...(await work.renew(sessionId, leaseTokens, progress.map(decodeProgress)))] };
     },
 
     async report({ sessionId, reports }) {
@@ -63,6 +65,15 @@ export function reconcilerHandler(work: WorkService): Partial<ServiceImpl<typeof
     async enqueue({ key, message }) {
       await work.enqueue(decodeKey(key), message);
       return {};
+    },
+
+    async releaseQuarantine({ key }) {
+      await work.releaseQuarantine(decodeKey(key));
+      return {};
+    },
+
+    async getWork({ key }) {
+      return encodeWorkDetails(await work.getWork(decodeKey(key)));
     },
 
     async listReconcilers() {
@@ -105,7 +116,12 @@ function decodeDuration(duration: Duration | undefined): number | undefined {
   return duration === undefined ? undefined : durationMs(duration);
 }
 
-function encodeLeasedItem({ resource, leaseToken, attempt, deadline, reason, message }: LeasedItem) {
+function decodeProgress({ leaseToken, message, checkpoint }: LeaseProgress) {
+  return { leaseToken, message, checkpoint };
+}
+
+function encodeLeasedItem(item: LeasedItem) {
+  const { resource, leaseToken, attempt, deadline, reason, message, progress, checkpoint } = item;
   return {
     resource: encodeResource(resource, PayloadEncoding.JSON),
     leaseToken,
@@ -113,6 +129,20 @@ function encodeLeasedItem({ resource, leaseToken, attempt, deadline, reason, mes
     deadline: timestampFromDate(deadline),
     reason: WorkReason[reason],
     message,
+    progress,
+    // A copy: the driver's buffer is a view on what it read from the database.
+    checkpoint: checkpoint === undefined ? new Uint8Array() : new Uint8Array(checkpoint),
+  };
+}
+
+function encodeWorkDetails({ state, item, holder, deletionRequestedAt, finalizers, ...details }: WorkDetails) {
+  return {
+    ...details,
+    state: WorkState[state],
+    item: item && encodeWorkItem(item),
+    holder: holder && encodeSession(holder),
+    deletionRequestedAt: encodeTime(deletionRequestedAt),
+    finalizers: [...finalizers],
   };
 }
 
@@ -130,7 +160,9 @@ function encodeSession(session: Session) {
   };
 }
 
-function encodeWorkItem({ key, dueAt, reason, failures, lastError, lease }: WorkItem) {
+function encodeWorkItem(item: WorkItem) {
+  const { key, dueAt, reason, message, failures, lastError, pendingSince, strikes, quarantinedAt, progress, lease } =
+    item;
   return {
     key,
     dueAt: encodeTime(dueAt),
@@ -140,5 +172,10 @@ function encodeWorkItem({ key, dueAt, reason, failures, lastError, lease }: Work
     holderSessionId: lease?.sessionId ?? "",
     leasedAt: encodeTime(lease?.leasedAt ?? null),
     deadline: encodeTime(lease?.deadline ?? null),
+    pendingSince: encodeTime(pendingSince),
+    strikes,
+    quarantinedAt: encodeTime(quarantinedAt),
+    progress,
+    message,
   };
 }

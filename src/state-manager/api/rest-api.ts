@@ -1,6 +1,7 @@
 import { invalidField } from "../../resource/errors.js";
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceService } from "../service/resource-service.js";
+import type { WorkService } from "../work/work-service.js";
 import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
 import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
@@ -10,6 +11,7 @@ import { decodeListQuery } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
 import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
 import type { SseWatch } from "./watch-sse.js";
+import { workJson } from "./work-json.js";
 
 type UnaryRoute = Exclude<RestRoute, "watch">;
 
@@ -27,17 +29,27 @@ const ENDPOINTS: Readonly<Record<UnaryRoute, Endpoint>> = {
   "update-status": { protocol: "rest", method: "update-status", shape: "unary" },
   delete: { protocol: "rest", method: "delete", shape: "unary" },
   list: { protocol: "rest", method: "list", shape: "unary" },
+  release: { protocol: "rest", method: "release", shape: "unary" },
+  work: { protocol: "rest", method: "work", shape: "unary" },
 };
 
 /** `/api/v1`: decodes, calls, encodes. Its names and statuses are docs/rest-api.md's. */
 export class RestApi {
   readonly #resources: ResourceService;
+  readonly #work: WorkService;
   readonly #watch: SseWatch;
   readonly #pipeline: Pipeline;
   readonly #maxBodyBytes: number;
 
-  constructor(resources: ResourceService, watch: SseWatch, pipeline: Pipeline, maxBodyBytes: number) {
+  constructor(
+    resources: ResourceService,
+    work: WorkService,
+    watch: SseWatch,
+    pipeline: Pipeline,
+    maxBodyBytes: number,
+  ) {
     this.#resources = resources;
+    this.#work = work;
     this.#watch = watch;
     this.#pipeline = pipeline;
     this.#maxBodyBytes = maxBodyBytes;
@@ -92,6 +104,10 @@ export class RestApi {
     switch (route) {
       case "get":
         return ok(await this.#resources.get(key, "STRONG"));
+      case "work":
+        return { status: 200, json: workJson(await this.#work.getWork(key)) };
+      case "release":
+        return ok(await this.#work.releaseQuarantine(key));
       case "delete":
         await this.#resources.delete(key, {});
         return { status: 204 };

@@ -2,10 +2,22 @@ import { invalidField } from "../../resource/errors.js";
 import type { ResourceKey } from "../../resource/key.js";
 
 /** What a request asks for; names of endpoints in metrics and OpenAPI. */
-export type RestRoute = "create" | "get" | "update" | "update-status" | "delete" | "list" | "watch";
+export type RestRoute =
+  | "create"
+  | "get"
+  | "update"
+  | "update-status"
+  | "delete"
+  | "list"
+  | "watch"
+  | "release"
+  | "work";
 
 /** A path of `/api/v1` with its methods. */
-export type RestPath = "collection" | "resource" | "status" | "list" | "watch";
+export type RestPath = "collection" | "resource" | SubPath | "list" | "watch";
+
+/** What stands behind the name of a resource. */
+type SubPath = "status" | "release" | "work";
 
 /** Every path of the dialect and what its methods do. HEAD is answered like GET, OPTIONS everywhere. */
 export const REST_PATHS: Readonly<Record<RestPath, ReadonlyMap<string | undefined, RestRoute>>> = {
@@ -17,6 +29,11 @@ export const REST_PATHS: Readonly<Record<RestPath, ReadonlyMap<string | undefine
     ["DELETE", "delete"],
   ]),
   status: new Map([["PUT", "update-status"]]),
+  release: new Map([["POST", "release"]]),
+  work: new Map([
+    ["GET", "work"],
+    ["HEAD", "work"],
+  ]),
   list: new Map([
     ["GET", "list"],
     ["HEAD", "list"],
@@ -39,8 +56,8 @@ const WATCH: RestTarget = { path: "watch", resourceGroup: "", namespace: "", kin
 /**
  * Finds the target of a path without its query; undefined: there is no such path. One trailing slash is ignored.
  *
- * `/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources[/{name}[/status]]`, `/api/v1/resources` and
- * `/api/v1/watch`. Split before decoding, so a name may contain an encoded slash.
+ * `/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources[/{name}[/status|release|work]]`,
+ * `/api/v1/resources` and `/api/v1/watch`. Split before decoding, so a name may contain an encoded slash.
  */
 export function matchRestPath(path: string): RestTarget | undefined {
   const parts = path.split("/");
@@ -50,16 +67,20 @@ export function matchRestPath(path: string): RestTarget | undefined {
     if (parts[3] === "resources") return LIST;
     return parts[3] === "watch" ? WATCH : undefined;
   }
-  const [, , , groups, resourceGroup, namespaces, namespace, kinds, kind, resources, name = "", status] = parts;
+  const [, , , groups, resourceGroup, namespaces, namespace, kinds, kind, resources, name = "", subPath = ""] = parts;
   if (groups !== "groups" || namespaces !== "namespaces" || kinds !== "kinds" || resources !== "resources")
     return undefined;
   if (!resourceGroup || !namespace || !kind) return undefined;
   if (parts.length === 10) return { path: "collection", resourceGroup, namespace, kind, name };
   if (name === "") return undefined;
   if (parts.length === 11) return { path: "resource", resourceGroup, namespace, kind, name };
-  return parts.length === 12 && status === "status"
-    ? { path: "status", resourceGroup, namespace, kind, name }
+  return parts.length === 12 && isSubPath(subPath)
+    ? { path: subPath, resourceGroup, namespace, kind, name }
     : undefined;
+}
+
+function isSubPath(part: string): part is SubPath {
+  return part === "status" || part === "release" || part === "work";
 }
 
 /** The value of `Allow` for a path. */

@@ -65,7 +65,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const sse = new SseWatch(watch, new SseFrames(options.tokens), pipeline);
   const edge = httpEdge({
     guard: new OriginGuard(config.host, config.corsAllowedOrigins),
-    rest: new RestApi(resources, sse, pipeline, maxBodyBytes),
+    rest: new RestApi(resources, work, sse, pipeline, maxBodyBytes),
     pages: new Map([...operatorPages(health, metrics), ...docsPages()]),
     rpc: rpcRoutes({ resources, watch, work, health, pipeline, maxBodyBytes }),
     onError: (error) => logger.error({ err: error }, "request could not be served"),
