@@ -1,6 +1,15 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
-import type { Resource as WireResource } from "../../gen/reconcile/v1/resource_pb.js";
+import type { Owner, Resource as WireResource } from "../../gen/reconcile/v1/resource_pb.js";
 import type { ResourceKey } from "../resource/key.js";
+
+/** The resource that another one of its namespace belongs to. */
+export interface ResourceOwner {
+  readonly resourceGroup: string;
+  readonly kind: string;
+  readonly name: string;
+  /** A re-created owner is another one. */
+  readonly uid: string;
+}
 
 /** A resource as it was read. `Spec` and `Status` say what the caller expects; nothing checks it here. */
 export interface ClientResource<Spec = unknown, Status = unknown> {
@@ -10,6 +19,8 @@ export interface ClientResource<Spec = unknown, Status = unknown> {
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
   readonly finalizers: readonly string[];
+  /** Undefined when it belongs to none. */
+  readonly owner: ResourceOwner | undefined;
   /** The JSON text as written: exact where `spec` is rounded to doubles. `null` when nothing was declared. */
   readonly specJson: string;
   /** The JSON text as written. `null` when nothing was reported. */
@@ -50,6 +61,7 @@ export function readResource<Spec, Status>(
     labels: new Map(Object.entries(wire.labels)),
     annotations: new Map(Object.entries(wire.annotations)),
     finalizers: wire.finalizers,
+    owner: readOwner(wire.owner),
     specJson,
     statusJson,
     get spec() {
@@ -68,6 +80,12 @@ export function readResource<Spec, Status>(
     updatedAt: readTime(wire.updatedAt),
     deletionRequestedAt: wire.deletionRequestedAt && timestampDate(wire.deletionRequestedAt),
   };
+}
+
+function readOwner(owner: Owner | undefined): ResourceOwner | undefined {
+  if (owner === undefined) return undefined;
+  const { resourceGroup, kind, name, uid } = owner;
+  return { resourceGroup, kind, name, uid };
 }
 
 function readTime(time: Timestamp | undefined): Date {

@@ -9,10 +9,13 @@ export {
   isTokenRefused,
   isUnavailable,
 } from "./api-error.js";
-export type { ClientResource } from "./client-resource.js";
+export type { ClientResource, ResourceOwner } from "./client-resource.js";
+export type { ClientFinalizerHold, ClientWork, ClientWorkItem } from "./client-work.js";
 export {
   type ClientOptions,
   createResourceClient,
+  type OwnerReference,
+  type Propagation,
   type ResourceClient,
   type ResourceDraft,
   type ResourceSelection,

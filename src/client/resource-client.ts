@@ -1,9 +1,10 @@
 import type { Interceptor } from "@connectrpc/connect";
 import { PayloadEncoding } from "../../gen/reconcile/v1/resource_pb.js";
-import { ApplyResult } from "../../gen/reconcile/v1/resource_service_pb.js";
+import { ApplyResult, DeletionPropagation } from "../../gen/reconcile/v1/resource_service_pb.js";
 import type { ResourceKey } from "../resource/key.js";
 import { ApiError, isNotFound } from "./api-error.js";
-import { type ClientResource, readResource } from "./client-resource.js";
+import { type ClientResource, type ResourceOwner, readResource } from "./client-resource.js";
+import { type ClientWork, readWork } from "./client-work.js";
 import { type Connection, connect } from "./connection.js";
 import { type ClientWatchBatch, type WatchOptions, watchResources } from "./resource-watch.js";
 import { retryUnavailable } from "./retry.js";
@@ -17,7 +18,12 @@ export interface ResourceSelection {
   readonly shardId?: string;
   /** For example `tier in (web, api), env in (prod)`. */
   readonly labelSelector?: string;
+  /** Only what belongs to the resource with this uid. */
+  readonly ownerUid?: string;
 }
+
+/** Names an owner in a write; without `uid` whoever has the name now is meant. */
+export type OwnerReference = Omit<ResourceOwner, "uid"> & Partial<Pick<ResourceOwner, "uid">>;
 
 /** The desired state to write. `spec` is written with JSON.stringify; `specJson` is written as it is. */
 export interface ResourceDraft {
@@ -27,9 +33,14 @@ export interface ResourceDraft {
   readonly labels?: ReadonlyMap<string, string>;
   readonly annotations?: ReadonlyMap<string, string>;
   readonly finalizers?: readonly string[];
+  /** The resource of the same namespace that it belongs to; null: none. Left out: as it is stored. */
+  readonly owner?: OwnerReference | null;
   readonly spec?: unknown;
   readonly specJson?: string;
 }
+
+/** What a deletion does to the resources that belong to the deleted one; see DeletionPropagation in the contract. */
+export type Propagation = keyof typeof PROPAGATION;
 
 /** What the writer saw; the write is refused (`isConflict`) when something else is stored. */
 export interface WriteGuard {
@@ -137,17 +148,40 @@ export class ResourceClient {
     return readResource(answer.resource);
   }
 
-  /** Removes, or requests the deletion while finalizers hold it; `isNotFound` when there is none. */
-  async delete(key: ResourceKey, guard: Omit<WriteGuard, "generation"> = {}): Promise<{ readonly removed: boolean }> {
-    return await this.#retried(async (options) => {
+  /**
+   * Removes, or requests the deletion while finalizers hold it; `isNotFound` when there is none. `propagation` says what
+   * becomes of what belongs to it; default: `background`. The first request decides.
+   */
+  async delete(
+    key: ResourceKey,
+    options: Omit<WriteGuard, "generation"> & { readonly propagation?: Propagation } = {},
+  ): Promise<{ readonly removed: boolean }> {
+    const { propagation = "background", ...guard } = options;
+    const request = { key, ...expect(guard), propagation: PROPAGATION[propagation] };
+    return await this.#retried(async (call) => {
       try {
-        return { removed: (await this.#api.deleteResource({ key, ...expect(guard) }, options)).removed };
+        return { removed: (await this.#api.deleteResource(request, call)).removed };
       } catch (error) {
         // The answer to an earlier try was lost: that one removed it.
-        if (options.attempt > 1 && isNotFound(ApiError.from(error))) return { removed: true };
+        if (call.attempt > 1 && isNotFound(ApiError.from(error))) return { removed: true };
         throw error;
       }
     });
+  }
+
+  /**
+   * Takes one finalizer off a resource that will not go; what it protected may stay behind. `message` says why and who says
+   * so, and is recorded. `isNotFound` when there is no such resource or finalizer. Sent once.
+   */
+  async forceRemoveFinalizer<Spec, Status>(
+    key: ResourceKey,
+    finalizer: string,
+    message: string,
+    guard: Pick<WriteGuard, "uid"> = {},
+  ): Promise<{ readonly removed: boolean; readonly resource: ClientResource<Spec, Status> }> {
+    const request = { key, finalizer, message, ...expect(guard), ...JSON_TEXT };
+    const { removed, resource } = await this.#once((options) => this.#api.forceRemoveFinalizer(request, options));
+    return { removed, resource: readResource(resource) };
   }
 
   /** Streams changes across reconnects; see {@link watchResources}. */
@@ -161,6 +195,23 @@ export class ResourceClient {
   /** Asks for a reconcile pass now: how an outside event reaches the queue. `isNotFound` when there is no such resource. */
   async enqueue(key: ResourceKey, message: string): Promise<void> {
     await this.#retried((options) => this.#connection.reconcilers.enqueue({ key, message }, options));
+  }
+
+  /** Ends the quarantine of a resource; rejects with reason NOT_QUARANTINED when it is in none. */
+  async releaseQuarantine(key: ResourceKey): Promise<void> {
+    await this.#retried(async (options) => {
+      try {
+        await this.#connection.reconcilers.releaseQuarantine({ key }, options);
+      } catch (error) {
+        // The answer to an earlier try was lost: that one released it.
+        if (options.attempt === 1 || ApiError.from(error).reason !== "NOT_QUARANTINED") throw error;
+      }
+    });
+  }
+
+  /** Why a resource waits, who works on it, and what keeps it from going. `isNotFound` when there is none. */
+  async getWork(key: ResourceKey): Promise<ClientWork> {
+    return readWork(await this.#retried((options) => this.#connection.reconcilers.getWork({ key }, options)));
   }
 
   /** Ends every call and watch at once. Twice is safe. */
@@ -194,7 +245,17 @@ interface CallOptions {
 /** Lossless and several times cheaper than google.protobuf.Value (2.10). */
 const JSON_TEXT = { payloadEncoding: PayloadEncoding.JSON };
 
+const PROPAGATION = {
+  background: DeletionPropagation.BACKGROUND,
+  foreground: DeletionPropagation.FOREGROUND,
+  orphan: DeletionPropagation.ORPHAN,
+} as const;
+
+/** How the wire says that a resource has no owner: unset would leave the stored one. */
+const NO_OWNER = { resourceGroup: "", kind: "", name: "", uid: "" };
+
 function write(draft: ResourceDraft) {
+  const { owner } = draft;
   const { key, shardId = "default", labels = [], annotations = [], finalizers = [], spec = null } = draft;
   return {
     key,
@@ -202,6 +263,7 @@ function write(draft: ResourceDraft) {
     labels: Object.fromEntries(labels),
     annotations: Object.fromEntries(annotations),
     finalizers: [...finalizers],
+    ...(owner !== undefined && { owner: owner ?? NO_OWNER }),
     specJson: draft.specJson ?? JSON.stringify(spec),
   };
 }
