@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
+import type { Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
-import type { Registry } from "prom-client";
 import { createResourceClient } from "../src/client/index.js";
 import { runControlLoop } from "../src/controlloop/index.js";
 import { ownDataDirectory } from "./data-directory.js";
@@ -15,7 +15,8 @@ export interface ExamplesOptions {
   /** Files go to `files/` below it, notes about processes to `processes/`. One program at a time may use it. */
   readonly dataDir: string;
   readonly logger: Logger;
-  readonly metrics?: Registry;
+  /** Default: OpenTelemetry's global one. */
+  readonly metrics?: Meter;
   /** Scripts the process example may run besides its own, by absolute paths. */
   readonly allowedScripts: readonly string[];
   /** The bundled static server, elsewhere only in tests. */

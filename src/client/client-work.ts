@@ -83,7 +83,7 @@ export function readWork(wire: GetWorkResponse): ClientWork {
 }
 
 /** The name of a value of a generated enum, whatever number came over the wire. */
-function nameIn<Names extends { readonly [value: number]: string; readonly UNSPECIFIED: number }>(
+export function nameIn<Names extends { readonly [value: number]: string; readonly UNSPECIFIED: number }>(
   names: Names,
   value: number,
 ): Extract<keyof Names, string> {

@@ -11,7 +11,11 @@ export interface Condition {
 
 /** The condition of `type` in a resource's status, if there is one. */
 export function findCondition(resource: ClientResource, type: string): Condition | undefined {
-  const { status } = resource;
+  return findConditionIn(resource.status, type);
+}
+
+/** The condition of `type` in a status, if there is one. */
+export function findConditionIn(status: unknown, type: string): Condition | undefined {
   if (typeof status !== "object" || status === null || !("conditions" in status)) return undefined;
   const { conditions } = status;
   // Anybody may write a status, so what is found is checked as far as callers rely on it.

@@ -1,10 +1,11 @@
 import { setMaxListeners } from "node:events";
+import type { Meter } from "@opentelemetry/api";
 import { type Logger, pino } from "pino";
-import { Registry } from "prom-client";
 import { type Connection, connect } from "../client/connection.js";
 import { ResourceClient } from "../client/resource-client.js";
+import { pause, retryDelayMs } from "../client/retry.js";
 import { leaseLoop } from "./lease-loop.js";
-import { metricsIn } from "./metrics.js";
+import { metricsOf } from "./metrics.js";
 import { installPanicGuard } from "./panic-guard.js";
 import type { Reconciler } from "./reconciler.js";
 import { DEFAULT_CONCURRENCY, describeReconciler, register } from "./registration.js";
@@ -26,8 +27,11 @@ export interface ControlLoopOptions {
   readonly instanceId?: string;
   /** Default: pino's own, JSON lines on stdout. */
   readonly logger?: Logger;
-  /** Where the `controlloop_…` metrics go; default: nowhere. */
-  readonly metrics?: Registry;
+  /**
+   * Makes the `controlloop_…` and `workqueue_…` metrics; default: one of OpenTelemetry's global meter provider, which does
+   * nothing until the program sets one up.
+   */
+  readonly metrics?: Meter;
   /** How long `stop` lets running passes go on before it releases them; default 5 s. */
   readonly graceMs?: number;
 }
@@ -45,6 +49,8 @@ export interface ControlLoop {
 
 const CLIENT_TIMEOUT_MS = 30_000;
 const DEREGISTER_TIMEOUT_MS = 1_000;
+/** A session that ends sooner may be followed by another that does. */
+const SHORT_LIFE_MS = 5_000;
 
 /**
  * Runs reconcilers against a state-manager, through the same API a Go or Python worker uses. Returns at once; the server
@@ -60,7 +66,7 @@ export function runControlLoop(options: ControlLoopOptions): ControlLoop {
   const environment: PassEnvironment = {
     client: new ResourceClient(connection, CLIENT_TIMEOUT_MS),
     logger,
-    metrics: metricsIn(options.metrics ?? new Registry()),
+    metrics: metricsOf(options.metrics),
   };
   const stopping = new AbortController();
   setMaxListeners(0, stopping.signal); // every reconciler listens
@@ -98,17 +104,21 @@ async function runReconciler(
   const api = connection.reconcilers;
   const logger = environment.logger.child({ controller: reconciler.name });
   const concurrency = reconciler.concurrency ?? DEFAULT_CONCURRENCY;
-  environment.metrics.maxConcurrentReconciles.set({ controller: reconciler.name }, concurrency);
+  environment.metrics.reconcilerStarted(reconciler.name, concurrency);
   const registration = describeReconciler(reconciler, settings.instanceId);
-  while (!settings.stopping.aborted) {
+  for (let shortLives = 0; !settings.stopping.aborted; ) {
     const session = await register(api, registration, logger, settings.stopping);
     if (session === undefined) return;
+    const registeredAt = performance.now();
     const kept = session.keep();
     await leaseLoop(api, session, reconciler, environment, settings);
     const isAlive = !session.signal.aborted;
     session.end("the control loop has stopped");
     if (isAlive) await deregister(api, session.id, logger);
     await kept;
+    // Two workers of one instance id, or a server that forgets, must not make this a busy loop.
+    shortLives = performance.now() - registeredAt < SHORT_LIFE_MS ? shortLives + 1 : 0;
+    if (shortLives > 1) await pause(retryDelayMs(shortLives), settings.stopping);
   }
 }
 

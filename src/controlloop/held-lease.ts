@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import type { Progress } from "./progress-outbox.js";
 
 /** The lease is somebody else's now, or may be: the pass must not change anything any more. */
 export class LeaseLostError extends Error {
@@ -30,9 +31,13 @@ export class HeldLease {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
+  /** Sends how far the pass has come; resolves to whether the server has it, and never rejects. */
+  readonly saveProgress: (progress: Progress) => Promise<boolean>;
+
   /** `deadlineMs` is the longest a pass may take, counted from now. */
-  constructor(token: string, deadlineMs: number) {
+  constructor(token: string, deadlineMs: number, saveProgress: (progress: Progress) => Promise<boolean>) {
     this.token = token;
+    this.saveProgress = saveProgress;
     setMaxListeners(0, this.signal); // a pass may well hand it to a dozen calls
     const expire = () => this.abort(new PassDeadlineError(deadlineMs));
     this.#timer = setTimeout(expire, deadlineMs - Math.min(REPORT_MARGIN_MS, deadlineMs / 10));

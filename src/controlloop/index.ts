@@ -1,9 +1,12 @@
 /** The reconcile library: the package entry `reconcile-toolkit/controlloop`. */
-export type { ClientResource } from "../client/client-resource.js";
+export type { ClientResource, ResourceOwner } from "../client/client-resource.js";
 export type { ResourceClient } from "../client/resource-client.js";
 export type { ResourceKey } from "../resource/key.js";
+export type { ApplyChildOptions, ChildDraft, Children, WaitingChild } from "./children.js";
 export { type Condition, findCondition, isReady } from "./conditions.js";
 export { type ControlLoop, type ControlLoopOptions, runControlLoop } from "./control-loop.js";
+export { createInformer, type Informer, type InformerChange, type InformerOptions } from "./informer.js";
+export type { Progress } from "./progress-outbox.js";
 export {
   type ConditionStatus,
   defineReconciler,
@@ -12,3 +15,4 @@ export {
   type ReconcilerDefinition,
 } from "./reconciler.js";
 export { done, type PassOutcome, requeueAfter, TerminalError } from "./result.js";
+export type { SchemaIssue, SchemaResult, StandardSchema } from "./spec-schema.js";

@@ -14,8 +14,6 @@ import type { Session } from "./session.js";
 const WAIT_MS = 30_000;
 /** The answer to a long poll that found nothing is on its way for a moment too. */
 const CALL_TIMEOUT_MS = WAIT_MS + 10_000;
-/** The server's default, when a definition does not say. */
-const DEFAULT_PASS_DEADLINE_MS = 300_000;
 /** After the grace: for the last reports, which say RELEASE. */
 const LAST_REPORTS_MS = 1_000;
 
@@ -35,7 +33,7 @@ export async function leaseLoop(
   const leasing = linked(session.signal, stop.stopping);
 
   const run = (item: LeasedItem) => {
-    const lease = session.hold(item.leaseToken, reconciler.passDeadlineMs ?? DEFAULT_PASS_DEADLINE_MS);
+    const lease = session.hold(item.leaseToken);
     if (stop.stopping.aborted) lease.abort(new ShutdownError());
     const pass = limit(async () => {
       try {
@@ -67,6 +65,7 @@ export async function leaseLoop(
       if (leasing.signal.aborted) break;
       const apiError = ApiError.from(error);
       session.endIfUnknown(apiError);
+      session.noteLostAnswer();
       if (!isUnavailable(apiError)) environment.logger.warn({ err: apiError }, "lease call failed");
       await pause(retryDelayMs(++failures), leasing.signal);
     }

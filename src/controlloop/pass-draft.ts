@@ -7,6 +7,8 @@ import {
   PassResult,
   ConditionStatus as WireConditionStatus,
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import { type Condition, findConditionIn } from "./conditions.js";
+import { aggregateReady, notReadyAfter, READY } from "./ready.js";
 import type { ConditionStatus, ReconcileContext } from "./reconciler.js";
 import type { PassOutcome, TerminalError } from "./result.js";
 
@@ -24,18 +26,24 @@ export class PassDraft
   implements Pick<ReconcileContext, "setCondition" | "addFinalizer" | "removeFinalizer" | "setLabel" | "setAnnotation">
 {
   readonly #item: LeasedItem;
-  readonly #conditions = new Map<string, { status: WireConditionStatus; reason: string; message: string }>();
+  readonly #readyWhen: readonly string[] | undefined;
+  readonly #conditions = new Map<string, Condition>();
   /** True: add, false: remove. */
   readonly #finalizers = new Map<string, boolean>();
   readonly #labels = new Map<string, string | null>();
   readonly #annotations = new Map<string, string | null>();
 
-  constructor(item: LeasedItem) {
+  /** `readyWhen`: see {@link ReconcilerDefinition.readyWhen}. */
+  constructor(item: LeasedItem, readyWhen?: readonly string[]) {
     this.#item = item;
+    this.#readyWhen = readyWhen;
   }
 
   setCondition(type: string, status: ConditionStatus, reason: string, message: string): void {
-    this.#conditions.set(type, { status: CONDITION_STATUS[status], reason, message });
+    if (type === READY && this.#readyWhen !== undefined) {
+      throw new Error("the condition Ready is kept by readyWhen; set one of the conditions it names instead");
+    }
+    this.#conditions.set(type, { type, status, reason, message });
   }
 
   addFinalizer(name: string): void {
@@ -62,23 +70,36 @@ export class PassDraft
         ? { result: PassResult.SUCCESS, ...this.#observed() }
         : { result: PassResult.REQUEUE_AFTER, requeueAfter: durationFromMs(outcome.afterMs) };
     const statusJson = status === undefined ? "" : JSON.stringify(status);
+    if (this.#readyWhen !== undefined) this.#set(aggregateReady(this.#readyWhen, this.#conditionAfter(statusJson)));
     return create(PassReportSchema, { ...this.#changes(), ...end, statusJson });
   }
 
   /** The pass failed; what it had set until then is stored with the error. */
   failed(error: unknown): PassReport {
-    return create(PassReportSchema, { ...this.#changes(), result: PassResult.ERROR, error: describeError(error) });
+    const text = describeError(error);
+    if (this.#readyWhen !== undefined) this.#set(notReadyAfter(text));
+    return create(PassReportSchema, { ...this.#changes(), result: PassResult.ERROR, error: text });
   }
 
   /** The pass failed in a way that only a change of the resource can mend: settled, and visible in the status. */
   failedForGood(error: TerminalError): PassReport {
-    this.setCondition("Ready", "False", error.reason, describeError(error));
+    this.#set({ type: READY, status: "False", reason: error.reason, message: describeError(error) });
     return create(PassReportSchema, { ...this.#changes(), ...this.#observed(), result: PassResult.SUCCESS });
   }
 
   /** The pass did not come to an end: somebody else shall do it. Nothing it set is stored. */
   released(): PassReport {
     return create(PassReportSchema, { ...this.#address(), result: PassResult.RELEASE });
+  }
+
+  #set(condition: Condition): void {
+    this.#conditions.set(condition.type, condition);
+  }
+
+  /** Conditions as the report leaves them: a new status takes the place of all that it does not repeat. */
+  #conditionAfter(statusJson: string): (type: string) => Condition | undefined {
+    const status: unknown = JSON.parse(statusJson || this.#item.resource?.statusJson || "null");
+    return (type) => this.#conditions.get(type) ?? findConditionIn(status, type);
   }
 
   #address() {
@@ -95,7 +116,10 @@ export class PassDraft
       [...this.#finalizers].filter(([, add]) => add === wanted).map(([name]) => name);
     return {
       ...this.#address(),
-      conditions: [...this.#conditions].map(([type, condition]) => ({ type, ...condition })),
+      conditions: [...this.#conditions.values()].map((condition) => ({
+        ...condition,
+        status: CONDITION_STATUS[condition.status],
+      })),
       addFinalizers: finalizers(true),
       removeFinalizers: finalizers(false),
       labels: patch(this.#labels),
@@ -108,7 +132,9 @@ export class PassDraft
 export function describeError(error: unknown): string {
   try {
     const text = error instanceof Error ? error.message || error.name : error;
-    return String(text).slice(0, MAX_ERROR_CHARACTERS);
+    const cut = String(text).slice(0, MAX_ERROR_CHARACTERS);
+    // What PostgreSQL cannot store, NUL and halves of characters, must not make the server refuse to hear of the error.
+    return Buffer.from(cut, "utf8").toString("utf8").replaceAll("\0", "\uFFFD");
   } catch {
     return "a thrown value that has no text";
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { type Duration, durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Logger } from "pino";
 import { ApiError, type ApiErrorCode } from "../client/api-error.js";
 import type { Connection } from "../client/connection.js";
@@ -40,7 +40,9 @@ export async function register(
     try {
       const answer = await api.register(registration, { timeoutMs: CALL_TIMEOUT_MS, signal });
       logger.info({ session: answer.sessionId, kinds: registration.kinds.map(({ kind }) => kind) }, "registered");
-      return new Session(api, answer, sentAt, logger);
+      const { concurrency, passDeadline } = registration;
+      const requested = { concurrency, passDeadlineMs: passDeadline && durationMs(passDeadline) };
+      return new Session(api, answer, requested, sentAt, logger);
     } catch (error) {
       if (signal.aborted) return undefined;
       const apiError = ApiError.from(error);
@@ -57,8 +59,13 @@ export async function register(
 /** The registration of one reconciler in one control loop. */
 export function describeReconciler(reconciler: Reconciler, instanceId = uniqueInstanceId()) {
   const { name, resourceGroup, kind, finalizer = "", shardIds = [], concurrency = DEFAULT_CONCURRENCY } = reconciler;
-  const duration = <Name extends string>(field: Name, ms: number | undefined) =>
-    ms === undefined ? {} : { [field]: durationFromMs(ms) };
+  const { passesPerSecond = 0, burst = 0, kindConcurrency = 0 } = reconciler;
+  const duration = <Name extends string>(
+    field: Name,
+    ms: number | undefined,
+  ): { readonly [field in Name]?: Duration } =>
+    // A computed name is a string to the compiler.
+    ms === undefined ? {} : ({ [field]: durationFromMs(ms) } as { readonly [field in Name]: Duration });
   return {
     name,
     instanceId,
@@ -67,6 +74,9 @@ export function describeReconciler(reconciler: Reconciler, instanceId = uniqueIn
     shardIds: [...shardIds],
     concurrency,
     finalizer,
+    passesPerSecond,
+    burst,
+    kindConcurrency,
     ...duration("leaseDuration", reconciler.leaseDurationMs),
     ...duration("resyncPeriod", reconciler.resyncPeriodMs),
     ...duration("passDeadline", reconciler.passDeadlineMs),

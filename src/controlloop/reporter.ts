@@ -52,18 +52,30 @@ export class Reporter {
     this.#logger = logger;
   }
 
-  /** Resolves when the report has been answered or dropped; never rejects. */
-  async report(report: PassReport): Promise<void> {
+  /** Resolves to the answer when there is one, or undefined when the report was dropped; never rejects. */
+  async report(report: PassReport): Promise<ReportResult | undefined> {
     const result = await this.#submit(report);
-    if (result === undefined || result.outcome === ReportOutcome.ACCEPTED) return;
-    if (result.outcome === ReportOutcome.STALE) {
-      this.#logger.info({ key: report.key, message: result.message }, "report was stale: the lease is somebody else's");
-      return;
+    const about = { key: report.key, outcome: result?.outcome, message: result?.message };
+    switch (result?.outcome) {
+      case undefined:
+      case ReportOutcome.ACCEPTED:
+        break;
+      case ReportOutcome.STALE:
+        this.#logger.info(about, "report was stale: the lease is somebody else's");
+        break;
+      case ReportOutcome.INVALID:
+        this.#logger.error(about, "report was refused");
+        await this.#reportRefusal(report, result.message);
+        break;
+      default:
+        this.#logger.warn(about, "report was answered in a way that this version does not know");
     }
-    // The lease is still ours: say what is wrong in a report that cannot be, so that it is seen and backs off.
-    this.#logger.error({ key: report.key, message: result.message }, "report was refused");
-    const { key, leaseToken } = report;
-    const error = `report refused: ${result.message}`;
+    return result;
+  }
+
+  /** The lease is still ours: say what is wrong in a report that cannot be, so that it is seen and backs off. */
+  async #reportRefusal({ key, leaseToken }: PassReport, message: string): Promise<void> {
+    const error = `report refused: ${message}`;
     await this.#submit(
       create(PassReportSchema, { ...(key !== undefined && { key }), leaseToken, result: PassResult.ERROR, error }),
     );

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { type LeasedItem, type PassReport, WorkReason } from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import type { LeasedItem, PassReport } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { type ClientResource, readResource } from "../client/client-resource.js";
 import type { ResourceClient } from "../client/resource-client.js";
 import { describeKey } from "../resource/key.js";
@@ -7,8 +7,9 @@ import { abortable } from "../shared/abort.js";
 import { type HeldLease, LeaseLostError, PassDeadlineError, ShutdownError } from "./held-lease.js";
 import type { ControlLoopMetrics, PassResultLabel } from "./metrics.js";
 import { guardPanics } from "./panic-guard.js";
+import { passContext } from "./pass-context.js";
 import { describeError, PassDraft } from "./pass-draft.js";
-import type { ReconcileContext, Reconciler } from "./reconciler.js";
+import type { Reconciler } from "./reconciler.js";
 import { TerminalError } from "./result.js";
 
 /** What passes of one control loop share. */
@@ -31,16 +32,10 @@ export async function runPass(
   lease: HeldLease,
   environment: PassEnvironment,
 ): Promise<PassReport | undefined> {
-  const { metrics } = environment;
-  const controller = { controller: reconciler.name };
-  const draft = new PassDraft(item);
-  const stopTimer = metrics.duration.startTimer(controller);
-  metrics.activeWorkers.inc(controller);
+  const draft = new PassDraft(item, reconciler.readyWhen);
+  const ended = environment.metrics.passStarted(reconciler.name);
   const { result, report } = await attempt(reconciler, item, lease, draft, environment);
-  metrics.activeWorkers.dec(controller);
-  stopTimer();
-  metrics.reconciles.inc({ ...controller, result });
-  if (result === "error" || result === "terminal_error") metrics.errors.inc(controller);
+  ended(result);
   return report;
 }
 
@@ -56,7 +51,7 @@ async function attempt(
     resource: item.resource?.key && describeKey(item.resource.key),
   });
   const onPanic = (error: unknown) => {
-    environment.metrics.panics.inc({ controller: reconciler.name });
+    environment.metrics.panicked(reconciler.name);
     logger.error({ err: error }, "a failure escaped the pass");
     lease.abort(error);
   };
@@ -64,20 +59,7 @@ async function attempt(
   try {
     lease.signal.throwIfAborted();
     const resource = readTyped(reconciler, item);
-    const context: ReconcileContext = {
-      signal: lease.signal,
-      client: environment.client,
-      logger,
-      attempt: item.attempt,
-      reason: WorkReason[item.reason] as keyof typeof WorkReason,
-      message: item.message,
-      isDeleting,
-      setCondition: (...condition) => draft.setCondition(...condition),
-      addFinalizer: (name) => draft.addFinalizer(name),
-      removeFinalizer: (name) => draft.removeFinalizer(name),
-      setLabel: (key, value) => draft.setLabel(key, value),
-      setAnnotation: (key, value) => draft.setAnnotation(key, value),
-    };
+    const context = passContext({ item, resource, lease, draft, client: environment.client, logger });
     if (!isDeleting) void resource.spec; // an invalid one is found before anything is done
     const work = guardPanics(onPanic, () => reconciler.reconcile(resource, context));
     const outcome = await abortable(work, lease.signal);
@@ -92,8 +74,7 @@ async function attempt(
       logger.warn({ reason: error.reason, error: error.message }, "pass failed for good");
       return { result: "terminal_error", report: draft.failedForGood(error) };
     }
-    if (!(error instanceof Error || lease.signal.aborted))
-      environment.metrics.panics.inc({ controller: reconciler.name });
+    if (!(error instanceof Error || lease.signal.aborted)) environment.metrics.panicked(reconciler.name);
     if (error instanceof PassDeadlineError) logger.warn({ attempt: item.attempt }, "pass stopped: its deadline passed");
     else logger.warn({ err: error, attempt: item.attempt }, "pass failed");
     return { result: "error", report: draft.failed(error) };
@@ -106,6 +87,7 @@ function readTyped(reconciler: Reconciler, item: LeasedItem): ClientResource {
     try {
       return reconciler.parseSpec === undefined ? spec : reconciler.parseSpec(spec);
     } catch (error) {
+      if (error instanceof TerminalError) throw error;
       throw new TerminalError("InvalidSpec", describeError(error), { cause: error });
     }
   });

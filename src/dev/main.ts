@@ -8,6 +8,7 @@ import { createLogger } from "../state-manager/observability/logger.js";
 import { runUntilSignal } from "../state-manager/run-until-signal.js";
 import { startStateManager } from "../state-manager/server.js";
 import { applySampleWebsite } from "./sample-website.js";
+import { createWorkerMetrics } from "./worker-metrics.js";
 
 /**
  * `npm start`: everything on one machine. PostgreSQL (unless DATABASE_URL names one), the state-manager, the example
@@ -21,13 +22,14 @@ async function main(): Promise<void> {
   const logger = createLogger(config.logLevel, pino.destination({ dest: logFile, sync: true }));
 
   const start = async () => {
-    const server = await startStateManager({ config, secrets, logger });
+    const { meter, text: furtherMetrics } = createWorkerMetrics();
+    const server = await startStateManager({ config, secrets, logger, furtherMetrics });
     const stopServer = () => server.stop();
     const examples = await runExamples({
       serverUrl: server.url,
       dataDir: config.dataDir,
       logger,
-      metrics: server.metrics.registry,
+      metrics: meter,
       allowedScripts: scripts,
     }).catch(async (error: unknown) => {
       await stopServer();

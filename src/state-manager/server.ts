@@ -36,6 +36,8 @@ export async function startStateManager(options: {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly logger: Logger;
+  /** Shown at /metrics after the server's own; see startApi. */
+  readonly furtherMetrics?: () => Promise<string>;
 }): Promise<StateManager> {
   const { config, logger } = options;
   const closers: (() => Promise<void> | void)[] = [];
@@ -53,7 +55,7 @@ export async function startStateManager(options: {
       () => rooms.watch.stop(),
       () => rooms.work.stop(),
     );
-    api = await serve(rooms, config, metrics, logger).catch((error: unknown) => {
+    api = await serve(rooms, { ...options, metrics }).catch((error: unknown) => {
       throw explainListenError(error, config);
     });
     const url = addressOf(config.serverHost, api.port);
@@ -81,6 +83,10 @@ interface RoomsOptions {
   readonly databaseUrl: string;
   readonly metrics: Metrics;
   readonly closers: (() => Promise<void> | void)[];
+}
+
+interface ServeOptions extends Pick<RoomsOptions, "config" | "metrics" | "logger"> {
+  readonly furtherMetrics?: () => Promise<string>;
 }
 
 async function openRooms({ config, secrets, logger, databaseUrl, metrics, closers }: RoomsOptions): Promise<Rooms> {
@@ -147,7 +153,8 @@ function openRedis(url: string, storeId: string, logger: Logger) {
   return { connections, keys, doorbell, close };
 }
 
-function serve({ store, watch, work, cache }: Rooms, config: Config, metrics: Metrics, logger: Logger): Promise<Api> {
+function serve({ store, watch, work, cache }: Rooms, options: ServeOptions): Promise<Api> {
+  const { config, metrics, furtherMetrics, logger } = options;
   return startApi({
     config: { host: config.serverHost, port: config.serverPort, corsAllowedOrigins: config.corsAllowedOrigins },
     resources: new ResourceService({ sink: store.sink, reader: store.reader, cache, watch }),
@@ -160,6 +167,7 @@ function serve({ store, watch, work, cache }: Rooms, config: Config, metrics: Me
       return { ok: isReachable, problems: isReachable ? [] : ["PostgreSQL does not answer"] };
     },
     metrics,
+    furtherMetrics,
     logger,
   });
 }

@@ -1,5 +1,4 @@
 import { pino } from "pino";
-import { Registry } from "prom-client";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type Connection, connect } from "../../src/client/connection.js";
 import { createResourceClient, type ResourceClient } from "../../src/client/index.js";
@@ -331,7 +330,6 @@ function run(
       defineReconciler<Spec, Status>({ name: `${kind}-reconciler`, resourceGroup: "test", kind, ...definition }),
     ],
     logger: pino({ level: process.env.TEST_LOG ?? "silent" }),
-    metrics: new Registry(),
     graceMs: 1_000,
     ...options,
   });

@@ -1,7 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampNow } from "@bufbuild/protobuf/wkt";
 import { pino } from "pino";
-import { Registry } from "prom-client";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { LeasedItemSchema, PassResult, WorkReason } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { createResourceClient } from "../../src/client/index.js";
@@ -9,13 +8,16 @@ import { HeldLease, LeaseLostError, ShutdownError } from "../../src/controlloop/
 import {
   defineReconciler,
   done,
+  type Progress,
   type ReconcilerDefinition,
   requeueAfter,
   TerminalError,
 } from "../../src/controlloop/index.js";
-import { metricsIn } from "../../src/controlloop/metrics.js";
+import { metricsOf } from "../../src/controlloop/metrics.js";
 import { installPanicGuard } from "../../src/controlloop/panic-guard.js";
 import { runPass } from "../../src/controlloop/run-pass.js";
+import { createWorkerMetrics, type WorkerMetrics } from "../../src/dev/worker-metrics.js";
+import { sumSamples } from "../support/samples.js";
 import { until } from "../support/until.js";
 
 interface Spec {
@@ -23,9 +25,9 @@ interface Spec {
 }
 type Reconcile = ReconcilerDefinition<Spec, { seen: number }>["reconcile"];
 
-let registry: Registry;
+let metrics: WorkerMetrics;
 beforeEach(() => {
-  registry = new Registry();
+  metrics = createWorkerMetrics();
 });
 
 describe("a pass", () => {
@@ -163,6 +165,31 @@ describe("a pass", () => {
     expect(await count("controlloop_reconcile_total", { result: "terminal_error" })).toBe(1);
   });
 
+  it("gets what an earlier holder saved, and may say how far it is", async () => {
+    const seen: unknown[] = [];
+    const saved: Progress[] = [];
+    const progress = { message: "half", checkpoint: new Uint8Array([1]) };
+    await pass(
+      async (_, context) => {
+        seen.push(context.checkpoint, context.progress, context.isSolo, context.reason);
+        expect(await context.saveProgress(progress)).toBe(true);
+        return done();
+      },
+      {
+        leased: { checkpoint: new Uint8Array([7]), progress: "a start", isSolo: true, reason: 99 as WorkReason },
+        saved,
+      },
+    );
+    expect(seen).toEqual([new Uint8Array([7]), "a start", true, "UNSPECIFIED"]);
+    expect(saved).toEqual([progress]);
+    const { report } = await pass((_, { saveProgress, checkpoint }) => {
+      expect(checkpoint).toBeUndefined();
+      saveProgress({ checkpoint: new Uint8Array(65_537) });
+      return done();
+    });
+    expect(report?.error).toBe("progress.checkpoint must be at most 65536 bytes (got 65537); save a shorter one");
+  });
+
   it("runs over a deleting resource whatever its spec, and never gives up there", async () => {
     const cleaned = await pass(() => done(), { specJson: '{"size":"big"}', isDeleting: true });
     expect(cleaned.calls).toBe(1);
@@ -181,8 +208,16 @@ describe("a pass", () => {
 
 async function pass(
   reconcile: Reconcile,
-  options: { specJson?: string; isDeleting?: boolean; deadlineMs?: number; abort?: Error } = {},
+  options: {
+    specJson?: string;
+    isDeleting?: boolean;
+    deadlineMs?: number;
+    abort?: Error;
+    leased?: object;
+    saved?: Progress[];
+  } = {},
 ) {
+  const { leased = {}, saved = [] } = options;
   const { specJson = '{"size":7}', isDeleting = false, deadlineMs = 10_000, abort } = options;
   let calls = 0;
   const reconciler = defineReconciler<Spec, { seen: number }>({
@@ -210,13 +245,14 @@ async function pass(
     attempt: 3,
     reason: WorkReason.RETRY,
     message: "it broke",
+    ...leased,
   });
-  const lease = new HeldLease(item.leaseToken, deadlineMs);
+  const lease = new HeldLease(item.leaseToken, deadlineMs, async (progress) => saved.push(progress) > 0);
   if (abort !== undefined) setImmediate(() => lease.abort(abort));
   const environment = {
     client: createResourceClient("http://127.0.0.1:1"),
     logger: pino({ level: "silent" }),
-    metrics: metricsIn(registry),
+    metrics: metricsOf(metrics.meter),
   };
   const report = await runPass(reconciler, item, lease, environment);
   lease.settle();
@@ -228,10 +264,7 @@ async function waitFor(signal: AbortSignal): Promise<void> {
 }
 
 async function count(name: string, labels: Record<string, string> = {}): Promise<number> {
-  const metric = await registry.getSingleMetric(name)?.get();
-  const matches = (of: object) =>
-    Object.entries(labels).every(([key, value]) => Object.entries(of).some(([k, v]) => k === key && v === value));
-  return metric?.values.filter((value) => matches(value.labels)).reduce((sum, { value }) => sum + value, 0) ?? 0;
+  return sumSamples(await metrics.text(), name, labels);
 }
 
 /** The test runner takes every unhandled failure for its own: for one test they are ours. Returns how to undo it. */

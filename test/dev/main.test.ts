@@ -38,6 +38,9 @@ describe("npm start", { timeout: 60_000 }, () => {
     const url = await sampleUrl(program);
     expect(program.text().trim().split("\n").length).toBeLessThan(20);
     expect(await (await fetch(url)).text()).toContain("Declared, and therefore here");
+    const metrics = await (await fetch(`http://127.0.0.1:${serverPort}/metrics`)).text();
+    expect(metrics).toMatch(/^controlloop_reconcile_total{controller="website-example",result="success"} \d+$/m);
+    expect(metrics).toMatch(/^workqueue_adds_total{/m);
     const pids = runningPids();
     expect(pids.length).toBe(2);
 

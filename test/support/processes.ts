@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { freePort } from "../../src/shared/free-port.js";
 import { runDirectory } from "./run-directory.js";
+import { sumSamples } from "./samples.js";
 import { until } from "./until.js";
 
 /** A line of JSON that a program wrote. */
@@ -136,14 +137,4 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
 
 function said({ lines, noise }: Program): string {
   return [...lines.map((line) => JSON.stringify(line)), ...noise].join("\n");
-}
-
-/** Sums the samples of one metric in Prometheus' text form. */
-function sumSamples(text: string, name: string, labels: Readonly<Record<string, string>>): number {
-  const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
-  return text
-    .split("\n")
-    .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
-    .filter((line) => wanted.every((label) => line.includes(label)))
-    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
 }

@@ -40,6 +40,8 @@ interface ApiOptions {
   readonly tokens: ResumeTokens;
   readonly readiness: ReadinessCheck;
   readonly metrics: Metrics;
+  /** Shown at /metrics after the server's own, in the same form: of what else the process runs. */
+  readonly furtherMetrics?: (() => Promise<string>) | undefined;
   readonly logger: Logger;
 }
 
@@ -66,7 +68,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   const edge = httpEdge({
     guard: new OriginGuard(config.host, config.corsAllowedOrigins),
     rest: new RestApi(resources, work, sse, pipeline, maxBodyBytes),
-    pages: new Map([...operatorPages(health, metrics), ...docsPages()]),
+    pages: new Map([...operatorPages(health, metrics, options.furtherMetrics), ...docsPages()]),
     rpc: rpcRoutes({ resources, watch, work, health, pipeline, maxBodyBytes }),
     onError: (error) => logger.error({ err: error }, "request could not be served"),
   });
@@ -76,7 +78,11 @@ export async function startApi(options: ApiOptions): Promise<Api> {
   return { port, close: (graceMs) => onePort.close(graceMs) };
 }
 
-function operatorPages(health: HealthCheck, metrics: Metrics): ReadonlyMap<string, Page> {
+function operatorPages(
+  health: HealthCheck,
+  { registry }: Metrics,
+  furtherMetrics: () => Promise<string> = async () => "",
+): ReadonlyMap<string, Page> {
   return new Map<string, Page>([
     ["/health/live", (response) => answerJson(response, 200, '{"status":"live"}')],
     [
@@ -89,7 +95,8 @@ function operatorPages(health: HealthCheck, metrics: Metrics): ReadonlyMap<strin
     ],
     [
       "/metrics",
-      async (response) => answer(response, 200, metrics.registry.contentType, await metrics.registry.metrics()),
+      async (response) =>
+        answer(response, 200, registry.contentType, (await registry.metrics()) + (await furtherMetrics())),
     ],
   ]);
 }
