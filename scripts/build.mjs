@@ -1,4 +1,4 @@
-// Builds dist/ from src/, gen/ and examples/.
+// Builds dist/ from src/, gen/, examples/ and the worker that the conformance program runs.
 //   --if-stale   does nothing while dist/ is newer than all it is made from
 //   --no-check   leaves type errors to the gate (npm run check): a test run needs the programs, and fails by itself
 import { spawnSync } from "node:child_process";
@@ -12,7 +12,8 @@ const assets = [
   "node_modules/openapi-explorer/dist/browser/openapi-explorer.min.js",
   "node_modules/openapi-explorer/LICENSE",
 ];
-const sources = ["src", "gen", "examples", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+const worker = "test/conformance/typescript-worker.ts";
+const sources = ["src", "gen", "examples", worker, "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
 const stamp = "dist/.built";
 
 if (!process.argv.includes("--if-stale") || isStale()) build();
