@@ -8,7 +8,7 @@ import { leaseLoop } from "./lease-loop.js";
 import { metricsOf } from "./metrics.js";
 import { installPanicGuard } from "./panic-guard.js";
 import type { Reconciler } from "./reconciler.js";
-import { DEFAULT_CONCURRENCY, describeReconciler, register } from "./registration.js";
+import { describeReconciler, register } from "./registration.js";
 import type { PassEnvironment } from "./run-pass.js";
 
 /** What a control loop needs. */
@@ -103,12 +103,11 @@ async function runReconciler(
 ): Promise<void> {
   const api = connection.reconcilers;
   const logger = environment.logger.child({ controller: reconciler.name });
-  const concurrency = reconciler.concurrency ?? DEFAULT_CONCURRENCY;
-  environment.metrics.reconcilerStarted(reconciler.name, concurrency);
   const registration = describeReconciler(reconciler, settings.instanceId);
   for (let shortLives = 0; !settings.stopping.aborted; ) {
     const session = await register(api, registration, logger, settings.stopping);
     if (session === undefined) return;
+    environment.metrics.reconcilerStarted(reconciler.name, session.concurrency);
     const registeredAt = performance.now();
     const kept = session.keep();
     await leaseLoop(api, session, reconciler, environment, settings);

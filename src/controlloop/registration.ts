@@ -9,7 +9,7 @@ import type { Reconciler } from "./reconciler.js";
 import { Session } from "./session.js";
 
 /** Passes at once when a definition does not say; the server's default too. */
-export const DEFAULT_CONCURRENCY = 16;
+const DEFAULT_CONCURRENCY = 16;
 const CALL_TIMEOUT_MS = 10_000;
 /** Asking again cannot help: the definition or the caller's rights are wrong. */
 const FINAL: ReadonlySet<ApiErrorCode> = new Set([

@@ -97,4 +97,28 @@ describe("a test loop", () => {
       error: expect.stringContaining("must be at most 1048576 bytes"),
     });
   });
+
+  it("saves progress, which GetWork shows and the next pass gets, until one succeeds", async () => {
+    const seen: unknown[] = [];
+    const { loop, key } = open({
+      async reconcile(_, { saveProgress, checkpoint, progress }) {
+        seen.push([checkpoint && new TextDecoder().decode(checkpoint), progress]);
+        if (seen.length !== 1) return done();
+        const isSaved = await saveProgress({ message: "half", checkpoint: new TextEncoder().encode("abc") });
+        seen.push([isSaved, (await client.getWork(key)).item?.progress]);
+        throw new Error("later");
+      },
+    });
+    await client.create({ key, spec: { size: 1 } });
+    for (const result of ["error", "success", "success"]) {
+      expect(await loop.step()).toMatchObject({ result });
+      await client.enqueue(key, "now");
+    }
+    expect(seen).toEqual([
+      [undefined, ""],
+      [true, "half"],
+      ["abc", "half"],
+      [undefined, ""],
+    ]);
+  });
 });
