@@ -1,6 +1,6 @@
 // A worker in a process of its own, made of what the package offers: `worker-process.mjs <server> <kind>
-// <lease duration in ms>`. Its passes over resources whose spec says {"hold": true} last until they are aborted. Says what
-// it does as lines of JSON.
+// <lease duration in ms>`. Its passes over resources whose spec says {"hold": true} last until they are aborted, and one over
+// {"poison": true} ends the process. Says what it does as lines of JSON.
 import { defineReconciler, done, runControlLoop } from "../../dist/src/controlloop/index.js";
 
 const [serverUrl, kind, leaseDuration] = process.argv.slice(2);
@@ -17,6 +17,7 @@ runControlLoop({
       concurrency: 64,
       async reconcile({ key, spec }, { signal }) {
         say("started", { name: key.name });
+        if (spec.poison) process.exit(1);
         if (spec.hold) {
           await new Promise((resolve) => {
             // The timer keeps the pass, and with it the process, alive.

@@ -3,11 +3,14 @@ import type { Statement } from "../../../src/state-manager/store/database.js";
 import { RENEW_SESSION } from "../../../src/state-manager/store/statements/sessions.js";
 import {
   EXPIRE_DEADLINES,
+  FIND_UNSHOWN_QUARANTINES,
   MARK_LEASES,
   PEEK,
   PULSE,
   RETURN_LEASES,
   RETURN_LEASES_OF_SESSIONS,
+  SAVE_PROGRESS,
+  STRIKE_LEASES_OF_SESSIONS,
 } from "../../../src/state-manager/store/statements/work-items.js";
 import { first, leaseNow, openWork, registration, type Work } from "./open-work.js";
 
@@ -17,7 +20,7 @@ let work: Work;
 let sessionId: string;
 beforeAll(async () => {
   work = await openWork();
-  ({ sessionId } = await work.queue.register(registration({ concurrency: 1_000 })));
+  ({ sessionId } = await work.queue.register(registration({ concurrency: 1_000, leaseDurationMs: 600_000 })));
 });
 afterAll(() => work.close());
 
@@ -80,6 +83,9 @@ const STATEMENTS: [string, Statement, string[], string][] = [
   ["expire-deadlines", EXPIRE_DEADLINES, [], "work_items_deadline"],
   ["return-leases", RETURN_LEASES, ["$session", "'{a,b}'", "NULL"], "work_items_leased"],
   ["return-leases-of-sessions", RETURN_LEASES_OF_SESSIONS, ["ARRAY[$session]"], "work_items_leased"],
+  ["strike-leases-of-sessions", STRIKE_LEASES_OF_SESSIONS, ["ARRAY[$session]", "'{died}'"], "work_items_leased"],
+  ["save-progress", SAVE_PROGRESS, ["$session", "'{a}'", "'{half way}'", "'{NULL}'"], "work_items_leased"],
+  ["find-unshown-quarantines", FIND_UNSHOWN_QUARANTINES, [], "work_items_unshown_quarantine"],
   ["renew-session", RENEW_SESSION, ["$session", "'{a,b}'"], "work_items_leased"],
 ];
 
