@@ -1,0 +1,224 @@
+"""What becomes of one pass."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from reconcile_toolkit import Context, Result, TerminalError, done, requeue_after
+from reconcile_toolkit._gen.reconcile.v1 import reconciler_service_pb2 as pb
+
+from .conftest import Start
+from .fake_server import FakeServer
+
+
+async def report_of(server: FakeServer) -> pb.PassReport:
+    await server.until(lambda: server.reports, "a report")
+    return server.reports[0]
+
+
+async def test_reports_the_status_of_a_pass(server: FakeServer, start: Start) -> None:
+    async def reconcile(ctx: Context) -> Result:
+        ctx.set_condition("Ready", True, "Greeted", "hello")
+        ctx.add_finalizer("a")
+        ctx.remove_finalizer("b")
+        ctx.set_label("l", "1")
+        ctx.set_annotation("n", None)
+        return done({"greeting": f"Grüße, {ctx.resource.spec['name']}"})
+
+    server.give("one", {"name": "Ada"})
+    start(reconcile)
+    report = await report_of(server)
+    assert report.result == pb.PASS_RESULT_SUCCESS
+    assert report.key.name == "one"
+    assert report.lease_token == "one"
+    assert report.observed_generation == 7
+    assert report.status_json == '{"greeting": "Grüße, Ada"}'
+    assert [(c.type, c.status, c.reason) for c in report.conditions] == [("Ready", pb.CONDITION_STATUS_TRUE, "Greeted")]
+    assert (list(report.add_finalizers), list(report.remove_finalizers)) == (["a"], ["b"])
+    assert report.labels["l"].value == "1"
+    assert not report.annotations["n"].HasField("value")
+
+
+async def test_gives_a_pass_what_came_with_its_lease(server: FakeServer, start: Start) -> None:
+    seen: dict[str, Any] = {}
+
+    async def reconcile(ctx: Context) -> Result:
+        seen.update(reason=ctx.reason, message=ctx.message, checkpoint=ctx.checkpoint)
+        seen.update(progress=ctx.progress, is_solo=ctx.is_solo, is_deleting=ctx.is_deleting)
+        return done()
+
+    server.give("one", reason=99, message="m", checkpoint=b"\x00c", progress="half", is_solo=True)
+    start(reconcile)
+    report = await report_of(server)
+    assert report.status_json == ""  # unchanged
+    expected = {"reason": "UNSPECIFIED", "message": "m", "checkpoint": b"\x00c", "progress": "half", "is_solo": True}
+    assert seen == {**expected, "is_deleting": False}
+
+
+@pytest.mark.parametrize("is_observed", [True, False])
+async def test_asks_to_come_back(server: FakeServer, start: Start, is_observed: bool) -> None:
+    async def reconcile(_: Context) -> Result:
+        return requeue_after(1.5, {"n": 1}, observed=is_observed, merge=True)
+
+    server.give("one")
+    start(reconcile)
+    report = await report_of(server)
+    assert report.result == pb.PASS_RESULT_REQUEUE_AFTER
+    assert report.requeue_after.ToMilliseconds() == 1500
+    assert report.HasField("observed_generation") == is_observed
+    assert (report.status_json, report.status_mode) == ('{"n": 1}', pb.STATUS_MODE_MERGE)
+
+
+class UnspeakableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        (RuntimeError("boom"), "boom"),
+        (KeyError("name"), "KeyError: 'name'"),
+        (SystemExit("out"), "out"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (asyncio.CancelledError(), "the pass cancelled itself"),
+        (UnspeakableError(), "UnspeakableError"),
+        (ValueError("x" * 5000), "x" * 4096),
+        (ValueError("\ud800"), "?"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_reports_whatever_is_raised_as_an_error(
+    server: FakeServer, start: Start, raised: BaseException, words: str
+) -> None:
+    async def reconcile(ctx: Context) -> Result:
+        if ctx.resource.key.name == "bad":
+            ctx.set_label("tried", "yes")
+            raise raised
+        return done()
+
+    server.give("bad")
+    start(reconcile)
+    report = await report_of(server)
+    assert (report.result, report.error) == (pb.PASS_RESULT_ERROR, words)
+    assert report.labels["tried"].value == "yes"
+    server.give("good")
+    await server.until(lambda: len(server.reports) == 2, "other passes go on")
+
+
+@pytest.mark.parametrize(
+    ("returned", "words"),
+    [
+        (None, "a pass must return done() or requeue_after(), not None"),
+        (done(object()), "the status is no JSON: Object of type object is not JSON serializable"),
+        (done(float("nan")), "the status is no JSON: Out of range float values are not JSON compliant"),
+        (done("x" * (3 << 20)), "the report was refused: it must be at most 2097152 bytes (got 3"),
+    ],
+    ids=["nothing", "no JSON", "NaN", "too large"],
+)
+async def test_reports_what_cannot_be_stored_as_an_error(
+    server: FakeServer, start: Start, returned: Any, words: str
+) -> None:
+    async def reconcile(_: Context) -> Result:
+        return returned  # type: ignore[no-any-return]
+
+    server.give("one")
+    start(reconcile)
+    report = await report_of(server)
+    assert report.result == pb.PASS_RESULT_ERROR
+    assert report.error.startswith(words)
+
+
+async def test_settles_a_terminal_error_with_a_condition(server: FakeServer, start: Start) -> None:
+    async def reconcile(_: Context) -> Result:
+        raise TerminalError("InvalidSpec", "no name")
+
+    server.give("one")
+    start(reconcile)
+    report = await report_of(server)
+    assert (report.result, report.observed_generation) == (pb.PASS_RESULT_SUCCESS, 7)
+    (condition,) = report.conditions
+    assert (condition.type, condition.status) == ("Ready", pb.CONDITION_STATUS_FALSE)
+    assert (condition.reason, condition.message) == ("InvalidSpec", "no name")
+
+
+async def test_retries_a_terminal_error_of_a_deleting_resource(server: FakeServer, start: Start) -> None:
+    async def reconcile(_: Context) -> Result:
+        raise TerminalError("InvalidSpec", "no name")
+
+    server.give("one")
+    item = server.items.get_nowait()
+    item.resource.deletion_requested_at.GetCurrentTime()
+    server.items.put_nowait(item)
+    start(reconcile)
+    assert (await report_of(server)).result == pb.PASS_RESULT_ERROR
+
+
+async def test_runs_plain_functions_in_threads_of_their_own(server: FakeServer, start: Start) -> None:
+    together = threading.Barrier(4, timeout=5)
+
+    async def double(number: int) -> int:
+        return number * 2
+
+    def reconcile(ctx: Context) -> Result:
+        together.wait()
+        return done({"n": ctx.wait_for(double(4))})
+
+    for number in range(4):
+        server.give(f"thing-{number}")
+    start(reconcile)
+    await server.until(lambda: len(server.reports) == 4, "four reports")
+    assert {report.status_json for report in server.reports} == {'{"n": 8}'}
+
+
+async def test_tells_a_thread_that_its_pass_is_to_stop(server: FakeServer, start: Start) -> None:
+    stopped = threading.Event()
+
+    def reconcile(ctx: Context) -> Result:
+        if ctx.cancelled.wait(5):
+            stopped.set()
+        return done()
+
+    server.answer.pass_deadline.FromMilliseconds(300)
+    server.give("one")
+    start(reconcile)
+    assert (await report_of(server)).result == pb.PASS_RESULT_ERROR
+    assert stopped.wait(1)
+
+
+async def test_ends_a_pass_before_its_deadline_even_if_it_resists(server: FakeServer, start: Start) -> None:
+    async def reconcile(_: Context) -> Result:
+        for _attempt in range(3):
+            try:
+                await asyncio.sleep(5)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.3)
+        return done()
+
+    server.answer.pass_deadline.FromMilliseconds(300)
+    server.answer.concurrency = 1
+    server.give("one")
+    started = time.monotonic()
+    start(reconcile)
+    report = await report_of(server)
+    assert report.result == pb.PASS_RESULT_ERROR
+    assert report.error == "the pass took longer than its deadline of 0.3 s"
+    assert 0.25 < time.monotonic() - started < 1
+    server.give("two")
+    await server.until(lambda: len(server.of(pb.LeaseRequest)) == 2 and server.items.empty(), "the slot is free")
+
+
+async def test_keeps_the_status_exact(server: FakeServer, start: Start) -> None:
+    async def reconcile(ctx: Context) -> Result:
+        return done(ctx.resource.spec)
+
+    spec = {"big": 12345678901234567890123, "b": [1, None, True], "a": "é\u2028"}
+    server.give("one", spec)
+    start(reconcile)
+    assert json.loads((await report_of(server)).status_json) == spec
