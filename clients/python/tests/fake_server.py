@@ -37,6 +37,8 @@ class FakeServer(ReconcilerServiceServicer):
         self.answer.pass_deadline.FromSeconds(300)
         self.items: asyncio.Queue[pb.LeasedItem] = asyncio.Queue()
         self.accepted: list[pb.PassReport] = []
+        self.is_silent = False
+        """Reports are taken and never answered."""
         self.attached = 0
         self.waiting = 0
         self._changed = asyncio.Event()
@@ -126,6 +128,8 @@ class FakeServer(ReconcilerServiceServicer):
     async def Report(self, request: pb.ReportRequest, context: Call) -> pb.ReportResponse:
         self.held.difference_update(report.lease_token for report in request.reports)
         await self._note(request, context)
+        if self.is_silent:
+            await asyncio.Event().wait()
         outcomes = [self.outcomes.pop(0) if self.outcomes else pb.REPORT_OUTCOME_ACCEPTED for _ in request.reports]
         for report, outcome in zip(request.reports, outcomes, strict=True):
             if outcome == pb.REPORT_OUTCOME_ACCEPTED:

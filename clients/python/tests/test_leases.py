@@ -68,7 +68,8 @@ async def test_renews_three_times_per_lease_duration_and_lists_what_it_holds(ser
     start(gate.reconcile)
     await server.until(lambda: len(server.of(pb.RenewRequest)) >= 4, "renewals")
     times = [at for at, request in server.calls if isinstance(request, pb.RenewRequest)]
-    assert all(later - earlier < 0.4 for earlier, later in itertools.pairwise(times))
+    gaps = sorted(later - earlier for earlier, later in itertools.pairwise(times))
+    assert gaps[1] < 1 / 3  # of three, so that one late timer is none of its business
     assert all(sorted(renewal.lease_tokens) == ["one", "two"] for renewal in server.of(pb.RenewRequest))
     gate.opened.set()
     await server.until(lambda: not server.of(pb.RenewRequest)[-1].lease_tokens, "a renewal that lists nothing")
@@ -97,7 +98,7 @@ async def test_distrusts_its_leases_when_renewals_go_unanswered(server: FakeServ
     start(gate.reconcile)
     await server.until(lambda: gate.cancelled, "the pass is cancelled")
     registered, stopped = server.calls[0][0], asyncio.get_running_loop().time()
-    assert 0.9 < stopped - registered < 1.4  # 1.5 s, less a third of it
+    assert 0.9 < stopped - registered < 1.5  # at 1 s: a third of the lease duration early
     server.failures.clear()
     asked = len(server.of(pb.RenewRequest))
     await server.until(lambda: len(server.of(pb.RenewRequest)) >= asked + 2, "an answered renewal")
@@ -120,6 +121,7 @@ async def test_registers_again_when_its_session_is_unknown(server: FakeServer, s
     server.give("two")
     await server.until(lambda: "two" in [report.lease_token for report in server.reports], "work goes on")
     assert server.of(pb.ReportRequest)[-1].session_id == "session-2"
+    await server.until(lambda: server.attached == 1, "only the new session is attached")
 
 
 async def test_cancels_what_ran_in_a_session_that_ended(server: FakeServer, start: Start) -> None:
@@ -157,9 +159,8 @@ async def test_backs_off_while_the_server_is_unavailable(server: FakeServer, sta
     await server.until(lambda: server.reports, "work after all")
     times = [at for at, request in server.calls if isinstance(request, pb.LeaseRequest)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)][:6]
-    assert gaps[0] < 0.2
-    assert gaps[-1] > 0.5
-    assert sum(gaps) < 5
+    assert gaps[0] < gaps[-1] / 4
+    assert sum(gaps) < 8
 
 
 async def test_tells_progress_soon_and_not_at_every_word(server: FakeServer, start: Start) -> None:

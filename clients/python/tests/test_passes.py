@@ -209,7 +209,7 @@ async def test_ends_a_pass_before_its_deadline_even_if_it_resists(server: FakeSe
     report = await report_of(server)
     assert report.result == pb.PASS_RESULT_ERROR
     assert report.error == "the pass took longer than its deadline of 0.3 s"
-    assert 0.25 < time.monotonic() - started < 1
+    assert 0.25 < time.monotonic() - started < 2
     server.give("two")
     await server.until(lambda: len(server.of(pb.LeaseRequest)) == 2 and server.items.empty(), "the slot is free")
 
