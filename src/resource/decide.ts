@@ -11,6 +11,7 @@ import { checkObservedGeneration, checkPrecondition, requireExisting } from "./p
 import { isPending, type Resource, sameEntries, sameList } from "./resource.js";
 import { PRIORITY, type WorkItem } from "./work.js";
 import { type EnqueueRequest, enqueue, finishPass, remove, settle } from "./work-item.js";
+import { priorityShiftOf } from "./work-priority.js";
 
 /** Everything stored under one key, read under the lock of its log. */
 export interface KeyState {
@@ -150,6 +151,7 @@ function wishFor(
     reason,
     message: "",
     priority: PRIORITY.change,
+    priorityShift: priorityShiftOf(resource.annotations),
     dueAt: now,
     now,
     cutBackoff,

@@ -1,6 +1,7 @@
 import { invalidField } from "./errors.js";
 import { NAME_MAX_CHARACTERS } from "./limits.js";
 import { quote } from "./quote.js";
+import { checkPriority, PRIORITY_ANNOTATION } from "./work-priority.js";
 
 /** Throws INVALID_ARGUMENT unless `value` is a name: 1 to 255 code points of Unicode text without NUL. */
 export function checkName(field: string, value: string): void {
@@ -27,11 +28,12 @@ export function checkLabel(key: string, value: string): void {
   checkLength(field, value);
 }
 
-/** Checks one annotation: a key like any name, and a text of any length that fits the resource. */
+/** Checks one annotation: a key like any name, and a text of any length that fits the resource; ours take certain words. */
 export function checkAnnotation(key: string, value: string): void {
   const field = `annotations[${quote(key)}]`;
   checkMapKey(field, key);
   checkText(field, value);
+  if (key === PRIORITY_ANNOTATION) checkPriority(field, value);
 }
 
 /**

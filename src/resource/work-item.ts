@@ -1,7 +1,8 @@
 import type { ResourceKey } from "./key.js";
 import { CLEAN, clearsStrikes } from "./quarantine.js";
-import type { PassResult, Priority, WorkItem, WorkReason } from "./work.js";
+import type { PassResult, Priority, PriorityShift, WorkItem, WorkReason } from "./work.js";
 import { PRIORITY } from "./work.js";
+import { shiftPriority } from "./work-priority.js";
 
 /** A wish for a pass. */
 export interface EnqueueRequest {
@@ -11,7 +12,9 @@ export interface EnqueueRequest {
   readonly isPending: boolean;
   readonly reason: WorkReason;
   readonly message: string;
+  /** As it is for all resources: `priorityShift` is added to it. */
   readonly priority: Priority;
+  readonly priorityShift: PriorityShift;
   readonly dueAt: Date;
   /** When the wish is made. */
   readonly now: Date;
@@ -24,7 +27,8 @@ export interface EnqueueRequest {
  * that a change came meanwhile (I7). The newest reason is the one shown.
  */
 export function enqueue(item: WorkItem | undefined, request: EnqueueRequest): WorkItem {
-  const { cutBackoff, now, ...wish } = request;
+  const { cutBackoff, now, ...unshifted } = request;
+  const wish = { ...unshifted, priority: shiftPriority(request.priority, request.priorityShift) };
   const pendingSince = request.isPending ? now : null;
   if (item === undefined) {
     return { ...wish, ...FRESH, pendingSince, wanted: 1n, failures: 0, lastError: "", lease: null };
@@ -39,7 +43,7 @@ export function enqueue(item: WorkItem | undefined, request: EnqueueRequest): Wo
     wanted: item.wanted + 1n,
     dueAt: isHeldBack ? item.dueAt : earliest(item.dueAt, request.dueAt),
     // Without a due time the stored priority is that of the pass in progress, which no longer competes.
-    priority: item.dueAt !== null && item.priority < request.priority ? item.priority : request.priority,
+    priority: item.dueAt !== null && item.priority < wish.priority ? item.priority : wish.priority,
     failures: cutBackoff || isSuccessor ? 0 : item.failures,
     lastError: isSuccessor ? "" : item.lastError,
     lease: item.lease,
@@ -122,7 +126,7 @@ function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd, isMore
         ...item,
         failures: 0,
         dueAt: later(now, result.afterMs),
-        priority: PRIORITY.retry,
+        priority: shiftPriority(PRIORITY.retry, item.priorityShift),
         reason: "REQUEUE_AFTER",
         message: "",
       };
@@ -137,7 +141,7 @@ function afterFailure(item: WorkItem, error: string, now: Date, backoffMs: numbe
     failures: item.failures + 1,
     lastError: error,
     dueAt: later(now, backoffMs),
-    priority: PRIORITY.retry,
+    priority: shiftPriority(PRIORITY.retry, item.priorityShift),
     reason: "RETRY",
     message: error,
   };

@@ -17,9 +17,12 @@ export type WorkReason =
   | "WORKER_DIED"
   | "RELEASED";
 
-/** The order of hand-out inside a kind: fresh changes before retries before the sweep. */
-export const PRIORITY = { change: 0, retry: 1, sweep: 2 } as const;
+/** The order of hand-out inside a kind: fresh changes before retries before the sweep (work-priority.ts may shift them). */
+export const PRIORITY = { urgent: -1, change: 0, retry: 1, sweep: 2 } as const;
 export type Priority = (typeof PRIORITY)[keyof typeof PRIORITY];
+
+/** How a resource's annotation shifts the class of its work: -1 more urgent, 1 less (work-priority.ts). */
+export type PriorityShift = -1 | 0 | 1;
 
 /** A lease on a work item. Valid while the token is stored, its session lives and its deadline is ahead (I7). */
 interface Lease {
@@ -45,6 +48,8 @@ export interface WorkItem {
   /** Null: nothing is wanted beyond the running pass. */
   readonly dueAt: Date | null;
   readonly priority: Priority;
+  /** Of the resource when the last wish was made. */
+  readonly priorityShift: PriorityShift;
   readonly reason: WorkReason;
   /** Words given with Enqueue, or the last error. */
   readonly message: string;

@@ -18,6 +18,7 @@ function wish(over: Partial<EnqueueRequest> = {}): EnqueueRequest {
     reason: "SPEC_CHANGED",
     message: "",
     priority: PRIORITY.change,
+    priorityShift: 0,
     dueAt: NOW,
     now: NOW,
     cutBackoff: true,

@@ -13,6 +13,7 @@ const WAITING = enqueue(undefined, {
   reason: "CREATED",
   message: "",
   priority: 0,
+  priorityShift: 0,
   dueAt: NOW,
   now: NOW,
   cutBackoff: true,

@@ -29,8 +29,20 @@ export function reconcilerHandler(work: WorkService): ServiceImpl<typeof Reconci
     async register(request) {
       const registration = decodeRegistration(request);
       const { sessionId, epoch } = await work.register(registration);
-      const { leaseDurationMs, concurrency } = registration;
-      return { sessionId, epoch, leaseDuration: durationFromMs(leaseDurationMs), concurrency };
+      const { concurrency, passesPerSecond, burst, kindConcurrency } = registration;
+      return {
+        sessionId,
+        epoch,
+        leaseDuration: durationFromMs(registration.leaseDurationMs),
+        passDeadline: durationFromMs(registration.passDeadlineMs),
+        backoffBase: durationFromMs(registration.backoffBaseMs),
+        backoffMax: durationFromMs(registration.backoffMaxMs),
+        resyncPeriod: durationFromMs(registration.resyncPeriodMs),
+        concurrency,
+        passesPerSecond,
+        burst,
+        kindConcurrency,
+      };
     },
 
     async *attach({ sessionId }, { signal }) {
@@ -103,6 +115,9 @@ function decodeRegistration(request: RegisterRequest): Registration {
     kinds,
     shardIds,
     finalizer,
+    passesPerSecond: request.passesPerSecond,
+    burst: request.burst,
+    kindConcurrency: request.kindConcurrency,
     concurrency: request.concurrency || undefined,
     leaseDurationMs: decodeDuration(request.leaseDuration),
     backoffBaseMs: decodeDuration(request.backoffBase),
@@ -121,7 +136,7 @@ function decodeProgress({ leaseToken, message, checkpoint }: LeaseProgress) {
 }
 
 function encodeLeasedItem(item: LeasedItem) {
-  const { resource, leaseToken, attempt, deadline, reason, message, progress, checkpoint } = item;
+  const { resource, leaseToken, attempt, deadline, reason, message, progress, checkpoint, isSolo } = item;
   return {
     resource: encodeResource(resource, PayloadEncoding.JSON),
     leaseToken,
@@ -129,6 +144,7 @@ function encodeLeasedItem(item: LeasedItem) {
     deadline: timestampFromDate(deadline),
     reason: WorkReason[reason],
     message,
+    isSolo,
     progress,
     // A copy: the driver's buffer is a view on what it read from the database.
     checkpoint: checkpoint === undefined ? new Uint8Array() : new Uint8Array(checkpoint),

@@ -5,7 +5,7 @@ import { CREATE_LOGS, CREATE_STORE, READ_STORE, type StoreRow } from "./statemen
 import type { StoreIdentity } from "./store.js";
 
 /** The schema this program writes. A store may ask for a newer one: see `store.oldest_program_schema`. */
-const PROGRAM_SCHEMA = 1;
+const PROGRAM_SCHEMA = 2;
 
 const MIGRATIONS = fileURLToPath(new URL("./migrations/", import.meta.url));
 

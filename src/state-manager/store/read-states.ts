@@ -1,7 +1,7 @@
 import type { KeyState } from "../../resource/decide.js";
 import { keyId, type ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
-import type { Priority, WorkItem, WorkReason } from "../../resource/work.js";
+import type { Priority, PriorityShift, WorkItem, WorkReason } from "../../resource/work.js";
 import { arrayParameter } from "./array-parameter.js";
 import type { Connection } from "./database.js";
 import { type ResourceRow, resourceFromRow } from "./resource-row.js";
@@ -19,6 +19,7 @@ export interface WorkItemRow {
   readonly wanted: bigint;
   readonly due_at: Date | null;
   readonly priority: Priority;
+  readonly priority_shift: PriorityShift;
   readonly reason: WorkReason;
   readonly message: string;
   readonly failures: number;
@@ -48,6 +49,7 @@ export function workItemFromRow(row: WorkItemRow): WorkItem {
     wanted: row.wanted,
     dueAt: row.due_at,
     priority: row.priority,
+    priorityShift: row.priority_shift,
     reason: row.reason,
     message: row.message,
     failures: row.failures,

@@ -1,6 +1,7 @@
 import type { KindRef } from "../../resource/key.js";
 import type { LeaseQuery, MarkedItem } from "./lease-query.js";
-import { sessionNotFound } from "./sessions.js";
+import { type KnownSession, sessionNotFound } from "./sessions.js";
+import { Turns } from "./turns.js";
 import type { Waiter } from "./waiter.js";
 
 /** Timers cannot be set for longer; the pulse looks long before. */
@@ -19,6 +20,9 @@ export class Dispatcher {
   readonly #onUnclaimed: OnUnclaimed;
   /** In order of arrival. */
   readonly #waiters = new Set<Waiter>();
+  readonly #turns = new Turns();
+  /** Until when (`performance.now()`) sessions have had their passes: whatever rings, they need not look before. */
+  readonly #throttledUntil = new WeakMap<KnownSession, number>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #isLooking = false;
@@ -76,6 +80,12 @@ export class Dispatcher {
     const vain = new Set<string>();
     for (const waiter of [...this.#waiters]) {
       const { shardIds } = waiter.session;
+      const throttledMs = (this.#throttledUntil.get(waiter.session) ?? 0) - performance.now();
+      if (throttledMs > 0) {
+        this.#arm(throttledMs);
+        waiter.skip(this.#kind);
+        continue;
+      }
       const filter = JSON.stringify(shardIds);
       if (vain.has(filter)) waiter.skip(this.#kind);
       else if (waiter.claim(this.#retry) && (await this.#serve(waiter)) === "nothing due") vain.add(filter);
@@ -87,7 +97,7 @@ export class Dispatcher {
   async #serve(waiter: Waiter): Promise<"nothing due" | "done"> {
     const { session } = waiter;
     try {
-      const look = await this.#query.look(session.sessionId, this.#kind, waiter.maxItems);
+      const look = await this.#query.look({ session, kind: this.#kind, maxItems: waiter.maxItems, turns: this.#turns });
       switch (look.type) {
         case "leased":
           if (!waiter.offer(look.items)) this.#onUnclaimed(session.sessionId, look.items);
@@ -98,10 +108,16 @@ export class Dispatcher {
         case "full":
           waiter.release(this.#kind);
           return "done";
+        case "throttled":
+          this.#throttledUntil.set(session, performance.now() + look.nextInMs);
+          this.#arm(look.nextInMs);
+          waiter.release(this.#kind);
+          return "done";
+        case "waits":
         case "nothing":
           if (look.nextInMs !== undefined) this.#arm(look.nextInMs);
           waiter.release(this.#kind);
-          return "nothing due";
+          return look.type === "nothing" ? "nothing due" : "done";
       }
     } catch (error) {
       waiter.fail(error);

@@ -100,9 +100,9 @@ export class HandOut {
     }
     const resource = needsHold(session, current) ? await this.#hold(session, marked) : current;
     if (resource === undefined) return undefined;
-    const { leaseToken, failures, deadline, reason, message, progress } = marked;
+    const { leaseToken, failures, deadline, reason, message, progress, isSolo } = marked;
     const checkpoint = checkpoints.get(leaseToken);
-    return { resource, leaseToken, attempt: failures + 1, deadline, reason, message, progress, checkpoint };
+    return { resource, leaseToken, attempt: failures + 1, deadline, reason, message, progress, checkpoint, isSolo };
   }
 
   /** The resource with the finalizer on; undefined when it cannot be put on. */

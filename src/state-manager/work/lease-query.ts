@@ -1,29 +1,41 @@
-import type { KindRef, ResourceKey } from "../../resource/key.js";
-import type { WorkReason } from "../../resource/work.js";
+import { type KindRef, kindId, type ResourceKey } from "../../resource/key.js";
+import type { Priority, WorkReason } from "../../resource/work.js";
 import type { DueHint } from "../log/change-log.js";
 import type { Connection, Database } from "../store/database.js";
+import {
+  MARK_SOLO,
+  MARK_TURNS,
+  type MarkedRow,
+  PEEK,
+  type PeekRow,
+  PROMOTE,
+  type PromotedRow,
+} from "../store/statements/lease-work.js";
+import { LOCK_KIND } from "../store/statements/reconciled-kinds.js";
 import { type EndedSessionRow, LOCK_SESSION } from "../store/statements/sessions.js";
 import {
   type CheckpointRow,
   DROP_GHOSTS,
   type DueRow,
   FAIL_LEASE,
-  MARK_LEASES,
-  type MarkedRow,
-  PEEK,
-  type PeekRow,
   READ_CHECKPOINTS,
   RETURN_LEASES,
   RETURN_LEASES_OF_SESSIONS,
   SAVE_PROGRESS,
   STRIKE_LEASES_OF_SESSIONS,
 } from "../store/statements/work-items.js";
+import { type Choice, chooseLook } from "./choose-look.js";
+import type { KnownSession } from "./sessions.js";
+import type { Step, Turns } from "./turns.js";
 
 /** An item just leased; its object is read afterwards. */
 export interface MarkedItem {
   readonly key: ResourceKey;
   readonly resourceId: bigint;
+  readonly priority: Priority;
   readonly leaseToken: string;
+  /** Whether it was struck, and is all its session holds. */
+  readonly isSolo: boolean;
   /** Failed passes in a row before this one. */
   readonly failures: number;
   readonly deadline: Date;
@@ -47,13 +59,19 @@ export interface Progress {
   readonly checkpoint: Uint8Array | undefined;
 }
 
+/** A look for work. */
+export interface LookRequest {
+  readonly session: KnownSession;
+  readonly kind: KindRef;
+  readonly maxItems: number;
+  /** Of the kind; takes note of what is leased. */
+  readonly turns: Turns;
+}
+
 /** What a look for work found. */
 export type Look =
   | { readonly type: "leased"; readonly items: readonly MarkedItem[] }
-  /** Nothing is due; the next item is in `nextInMs` (undefined: none waits). */
-  | { readonly type: "nothing"; readonly nextInMs: number | undefined }
-  /** The session holds as many leases as it may. */
-  | { readonly type: "full" }
+  | Exclude<Choice, { readonly type: "turns" | "solo" }>
   /** The session is over. */
   | { readonly type: "gone" };
 
@@ -63,25 +81,39 @@ export type Look =
  */
 const LOCKED_RETRY_MS = 50;
 
+/** Kinds remembered as limited; beyond, all are forgotten, and freed leases are found at the pulse until the next look. */
+const MAX_LIMITED_KINDS = 10_000;
+
 /** Takes and ends leases. Only the database clock counts. */
 export class LeaseQuery {
   readonly #database: Database;
+  readonly #limitedKinds = new Set<string>();
 
   constructor(database: Database) {
     this.#database = database;
   }
 
-  /** Leases up to `maxItems` due items of `kind` to the session; one statement when there are none. */
-  async look(sessionId: string, kind: KindRef, maxItems: number): Promise<Look> {
+  /** Leases due items of a kind to a session; one statement when there are none. */
+  async look(request: LookRequest): Promise<Look> {
+    const { session, kind, turns } = request;
     const lookedAt = performance.now();
-    const [peek] = await this.#database.query<PeekRow>(PEEK, [sessionId, kind.resourceGroup, kind.kind]);
+    const [peek] = await this.#database.query<PeekRow>(PEEK, [session.sessionId, kind.resourceGroup, kind.kind]);
     if (peek === undefined) return { type: "gone" };
-    if (peek.room <= 0) return { type: "full" };
-    if (peek.in_ms === null || peek.in_ms > 0) return { type: "nothing", nextInMs: peek.in_ms ?? undefined };
-    const rows = await this.#database.transaction((connection) => mark(connection, sessionId, kind, maxItems));
+    this.#noteLimit(kind, peek.is_kind_limited);
+    const choice = chooseLook(peek, turns.isAfterSolo(session));
+    if (choice.type !== "turns" && choice.type !== "solo") return choice;
+    const ready = choice.type === "turns" ? await this.#promote(kind, peek) : [];
+    const rows = await this.#database.transaction((connection) => mark(connection, request, peek, ready));
     if (rows === undefined) return { type: "gone" };
     if (rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
-    return { type: "leased", items: rows.map((row) => toMarkedItem(row, lookedAt)) };
+    const items = rows.map((row) => toMarkedItem(row, lookedAt));
+    turns.served(session, ready, items);
+    return { type: "leased", items };
+  }
+
+  /** Whether the leases of the kind were limited when this replica looked last: then the end of one lets others look again. */
+  isLimited(kind: KindRef): boolean {
+    return this.#limitedKinds.has(kindId(kind));
   }
 
   /** Makes leases due again that no worker has seen, as if they had not been taken. */
@@ -119,6 +151,19 @@ export class LeaseQuery {
   async fail(sessionId: string, token: string, error: string): Promise<DueHint[]> {
     return toDueHints(await this.#database.query<DueRow>(FAIL_LEASE, [sessionId, token, error]));
   }
+
+  /** The classes with ready items, after what came due was made ready. */
+  async #promote(kind: KindRef, { ready, scheduled_in_ms: inMs }: PeekRow): Promise<readonly Priority[]> {
+    if (inMs === null || inMs > 0) return ready;
+    const promoted = await this.#database.query<PromotedRow>(PROMOTE, [kind.resourceGroup, kind.kind]);
+    return [...new Set([...ready, ...promoted.map(({ priority }) => priority)])].sort((a, b) => a - b);
+  }
+
+  #noteLimit(kind: KindRef, isLimited: boolean): void {
+    if (this.#limitedKinds.size >= MAX_LIMITED_KINDS) this.#limitedKinds.clear();
+    if (isLimited) this.#limitedKinds.add(kindId(kind));
+    else this.#limitedKinds.delete(kindId(kind));
+  }
 }
 
 /** Returns all leases of sessions that ended, in the transaction that ended them but in a statement of its own. */
@@ -147,22 +192,39 @@ export function toDueHints(rows: readonly DueRow[]): DueHint[] {
   return rows.map((row) => ({ resourceGroup: row.resource_group, kind: row.kind, inMs: row.in_ms }));
 }
 
+/** No classes: a struck item. The order of the locks is that of work/SPEC.md. */
 async function mark(
   connection: Connection,
-  sessionId: string,
-  kind: KindRef,
-  maxItems: number,
+  { session: { sessionId }, kind, maxItems, turns }: LookRequest,
+  peek: PeekRow,
+  ready: readonly Priority[],
 ): Promise<MarkedRow[] | undefined> {
+  const isKindLocked = peek.is_kind_limited;
+  if (isKindLocked) await connection.query(LOCK_KIND, [kind.resourceGroup, kind.kind]);
   const locked = await connection.query(LOCK_SESSION, [sessionId]);
   if (locked.length === 0) return undefined;
-  return connection.query<MarkedRow>(MARK_LEASES, [sessionId, kind.resourceGroup, kind.kind, maxItems]);
+  const values = [sessionId, kind.resourceGroup, kind.kind, maxItems, isKindLocked];
+  if (ready.length === 0) return connection.query<MarkedRow>(MARK_SOLO, values);
+  const items = Math.min(maxItems, peek.room, peek.kind_room ?? maxItems, Math.floor(peek.tokens ?? maxItems));
+  return connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(turns.plan(ready, items))]);
+}
+
+function stepArrays(steps: readonly Step[]): unknown[][] {
+  return [
+    steps.map((step) => step.priority),
+    steps.map((step) => step.after),
+    steps.map((step) => step.skipped),
+    steps.map((step) => step.taken),
+  ];
 }
 
 function toMarkedItem(row: MarkedRow, lookedAt: number): MarkedItem {
   return {
     key: { resourceGroup: row.resource_group, kind: row.kind, namespace: row.namespace, name: row.name },
     resourceId: row.resource_id,
+    priority: row.priority,
     leaseToken: row.lease_token,
+    isSolo: row.lease_is_solo,
     failures: row.failures,
     deadline: row.lease_deadline,
     reason: row.reason,

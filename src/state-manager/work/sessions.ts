@@ -194,7 +194,7 @@ async function claimKinds(connection: Connection, registration: Registration, ki
       `${group}/${kind} is reconciled by ${JSON.stringify(reconciler)}, which has live sessions; register under that name, or stop it first`,
     );
   }
-  await connection.query(CLAIM_KINDS, values);
+  await connection.query(CLAIM_KINDS, [...values, registration.finalizer, registration.kindConcurrency]);
 }
 
 function kindArrays(kinds: readonly KindRef[]): string[][] {
@@ -214,6 +214,9 @@ function sessionValues(registration: Registration): readonly unknown[] {
     registration.resyncPeriodMs,
     registration.passDeadlineMs,
     registration.finalizer,
+    registration.passesPerSecond,
+    registration.burst,
+    registration.kindConcurrency,
   ];
 }
 
@@ -233,6 +236,9 @@ function toSession(row: SessionRow): Session {
     resyncPeriodMs: Number(row.resync_period_ms),
     passDeadlineMs: row.pass_deadline_ms,
     finalizer: row.finalizer,
+    passesPerSecond: row.passes_per_second,
+    burst: row.burst,
+    kindConcurrency: row.kind_concurrency,
     registeredAt: row.registered_at,
     expiresAt: row.expires_at,
     leases: row.leases,

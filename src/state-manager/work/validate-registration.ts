@@ -10,6 +10,8 @@ const DAY = 24 * HOUR;
 
 const KINDS_MAX = 64;
 const SHARDS_MAX = 1_000;
+const PASSES_MAX = 1_000_000;
+const KIND_CONCURRENCY_MAX = 100_000;
 
 /** Durations with a default: how the field is called, its range in milliseconds (inclusive) and the value when unset. */
 const DURATIONS = {
@@ -21,7 +23,7 @@ const DURATIONS = {
 } as const;
 type DurationName = keyof typeof DURATIONS;
 
-/** The request of Register: undefined stands for "not set". */
+/** The request of Register: undefined stands for "not set", and 0 for "no limit". */
 export type RegistrationRequest = Omit<Registration, DurationName | "concurrency"> & {
   readonly [name in DurationName | "concurrency"]: number | undefined;
 };
@@ -42,7 +44,12 @@ export function validateRegistration(request: RegistrationRequest): Registration
   problems.collect(() => checkLength("shard_ids", request.shardIds.length, 0, SHARDS_MAX));
   for (const [i, shard] of request.shardIds.entries()) problems.collect(() => checkName(`shard_ids[${i}]`, shard));
   const concurrency = request.concurrency ?? 16;
-  problems.collect(() => checkConcurrency(concurrency));
+  problems.collect(() => checkWhole("concurrency", concurrency, 1_000));
+  const { passesPerSecond, kindConcurrency } = request;
+  problems.collect(() => checkPassesPerSecond(passesPerSecond));
+  if (request.burst !== 0) problems.collect(() => checkBurst(request));
+  if (kindConcurrency !== 0)
+    problems.collect(() => checkWhole("kind_concurrency", kindConcurrency, KIND_CONCURRENCY_MAX));
   const duration = (name: DurationName) => {
     const valueMs = request[name] ?? DURATIONS[name].unset;
     problems.collect(() => checkDuration(name, valueMs));
@@ -65,6 +72,7 @@ export function validateRegistration(request: RegistrationRequest): Registration
   const registration = {
     ...request,
     concurrency,
+    burst: passesPerSecond === 0 ? 0 : request.burst || Math.ceil(passesPerSecond),
     backoffBaseMs,
     backoffMaxMs,
     leaseDurationMs: duration("leaseDurationMs"),
@@ -87,9 +95,19 @@ function checkLength(field: string, count: number, min: number, max: number): vo
   if (count > max) throw invalidField(field, `must have at most ${max} entries (got ${count}); remove some`);
 }
 
-function checkConcurrency(concurrency: number): void {
-  if (Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 1_000) return;
-  throw invalidField("concurrency", `must be 1 to 1000 (got ${concurrency})`);
+function checkWhole(field: string, value: number, max: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= max) return;
+  throw invalidField(field, `must be 1 to ${max} (got ${value})`);
+}
+
+function checkPassesPerSecond(passes: number): void {
+  if (passes === 0 || (passes >= 0.001 && passes <= PASSES_MAX)) return;
+  throw invalidField("passes_per_second", `must be 0 for no limit, or 0.001 to ${PASSES_MAX} (got ${passes})`);
+}
+
+function checkBurst({ burst, passesPerSecond }: RegistrationRequest): void {
+  checkWhole("burst", burst, PASSES_MAX);
+  if (passesPerSecond === 0) throw invalidField("burst", "must come with passes_per_second; set that too, or neither");
 }
 
 function checkDuration(name: DurationName, valueMs: number): void {

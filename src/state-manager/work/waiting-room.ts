@@ -9,6 +9,9 @@ import { Waiter } from "./waiter.js";
 /** Waiting Lease calls of a replica (I9); one more is refused. */
 const MAX_WAITERS = 10_000;
 
+/** Dispatchers kept while nobody waits, because they know whose turn it is: a worker's calls come one after the other. */
+const MAX_IDLE_KINDS = 1_000;
+
 /** Holds the waiting Lease calls of this replica and brings rings to the dispatchers of their kinds. */
 export class WaitingRoom {
   readonly #query: LeaseQuery;
@@ -103,6 +106,7 @@ export class WaitingRoom {
     if (entry === undefined) return;
     entry.dispatcher.remove(waiter);
     // One that is looking stays: a second one for the kind would make a second query.
-    if (entry.dispatcher.isIdle && !entry.dispatcher.isLooking) this.#dispatchers.delete(kindId(kind));
+    if (this.#dispatchers.size > MAX_IDLE_KINDS && entry.dispatcher.isIdle && !entry.dispatcher.isLooking)
+      this.#dispatchers.delete(kindId(kind));
   }
 }

@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { DomainError, hasReason, invalidField } from "../../resource/errors.js";
-import type { ResourceKey } from "../../resource/key.js";
-import { describeKey } from "../../resource/key.js";
+import { describeKey, type KindRef, kindId, type ResourceKey } from "../../resource/key.js";
 import { checkText } from "../../resource/names.js";
 import type { Resource } from "../../resource/resource.js";
 import { validateKey } from "../../resource/validate.js";
@@ -177,6 +176,7 @@ export class WorkQueue implements WorkService {
     checkRange("reports", reports.length, 1, MAX_ITEMS, " entries");
     const results = await this.#reports.submit(sessionId, reports);
     this.#room.lookAgain(sessionId);
+    this.#ringFreed(reports.flatMap((report) => ("key" in report ? [report.key] : [])));
     return results;
   }
 
@@ -238,7 +238,15 @@ export class WorkQueue implements WorkService {
     if (marked.length === 0) return [];
     this.#metrics.leased(marked);
     this.#pulse.expect(session.passDeadlineMs);
-    return this.#handOut.prepare(session, marked);
+    const items = await this.#handOut.prepare(session, marked);
+    if (items.length < marked.length) this.#ringFreed(marked.map(({ key }) => key));
+    return items;
+  }
+
+  /** Leases of these kinds ended: where they are limited, waiting calls of all sessions look again, on all replicas. */
+  #ringFreed(kinds: readonly KindRef[]): void {
+    const limited = new Map(kinds.filter((kind) => this.#query.isLimited(kind)).map((kind) => [kindId(kind), kind]));
+    this.#doorbell.ring([...limited.values()].map(({ resourceGroup, kind }) => ({ resourceGroup, kind, inMs: 0 })));
   }
 
   /** Returns leases whose Lease call is over; `stop` waits for it. */

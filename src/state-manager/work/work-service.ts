@@ -20,6 +20,12 @@ export interface Registration {
   readonly passDeadlineMs: number;
   /** Empty: none. */
   readonly finalizer: string;
+  /** Leases the session gets per second; 0: no limit. */
+  readonly passesPerSecond: number;
+  /** Leases it gets at once after a pause; 0: no limit. */
+  readonly burst: number;
+  /** Leases of each kind at once, over all sessions of the reconciler; 0: no limit. The newest registration decides. */
+  readonly kindConcurrency: number;
 }
 
 /** A live session. */
@@ -45,6 +51,8 @@ export interface LeasedItem {
   readonly progress: string;
   /** What it left for this one. */
   readonly checkpoint: Uint8Array | undefined;
+  /** Whether workers died holding it, so that this one gets nothing else meanwhile. */
+  readonly isSolo: boolean;
 }
 
 /** Why a resource waits, who works on it, and what keeps it from going. */

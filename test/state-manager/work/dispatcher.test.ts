@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { KindRef } from "../../../src/resource/key.js";
 import { Dispatcher } from "../../../src/state-manager/work/dispatcher.js";
-import type { LeaseQuery, Look, MarkedItem } from "../../../src/state-manager/work/lease-query.js";
+import type { LeaseQuery, Look, LookRequest, MarkedItem } from "../../../src/state-manager/work/lease-query.js";
 import { Waiter } from "../../../src/state-manager/work/waiter.js";
 import { until } from "../../support/until.js";
 import { KIND, keyOf, registration } from "./open-work.js";
@@ -12,7 +12,9 @@ function marked(name: string): MarkedItem {
   return {
     key: keyOf(name),
     resourceId: 1n,
+    priority: 0,
     leaseToken: name,
+    isSolo: false,
     failures: 0,
     deadline: new Date(0),
     reason: "CREATED",
@@ -31,7 +33,7 @@ class ScriptedQuery {
   concurrent = 0;
   maxConcurrent = 0;
 
-  look(sessionId: string, kind: KindRef): Promise<Look> {
+  look({ session: { sessionId }, kind }: LookRequest): Promise<Look> {
     this.maxConcurrent = Math.max(this.maxConcurrent, ++this.concurrent);
     return new Promise<Look>((answer, fail) => {
       this.looks.push({ sessionId, kind: kind.kind, answer, fail });

@@ -117,6 +117,9 @@ export function registration(over: Partial<Registration> = {}): Registration {
     resyncPeriodMs: 600_000,
     passDeadlineMs: 300_000,
     finalizer: "",
+    passesPerSecond: 0,
+    burst: 0,
+    kindConcurrency: 0,
     ...over,
   };
 }
@@ -125,13 +128,13 @@ export function registration(over: Partial<Registration> = {}): Registration {
 export async function write(
   { store }: Replica,
   name: string,
-  over: { spec?: string; shardId?: string; finalizers?: string[] } = {},
+  over: { spec?: string; shardId?: string; finalizers?: string[]; annotations?: Record<string, string> } = {},
 ): Promise<Resource> {
   const input = {
     key: keyOf(name),
     shardId: over.shardId ?? "main",
     labels: new Map<string, string>(),
-    annotations: new Map<string, string>(),
+    annotations: new Map(Object.entries(over.annotations ?? {})),
     finalizers: over.finalizers ?? [],
     specJson: over.spec ?? "{}",
   };
@@ -142,6 +145,29 @@ export async function write(
 
 export async function remove({ store }: Replica, name: string): Promise<void> {
   await store.sink.submit({ type: "delete", key: keyOf(name), expected: {} });
+}
+
+/**
+ * Adds `count` resources `r<i>`, i counted from `from` (1), with a due item each, by SQL. `namespace`, `priority` and `dueAt` are SQL of i.
+ */
+export async function fillQueue(
+  work: Work,
+  count: number,
+  over: { from?: number; namespace?: string; priority?: string; dueAt?: string } = {},
+): Promise<void> {
+  const { from = 1, namespace = "'default'", priority = "0", dueAt = "now() - i * interval '1 ms'" } = over;
+  const range = `generate_series(${from}, ${from + count - 1}) i`;
+  await work.sql(`
+    INSERT INTO resources (id, resource_group, kind, namespace, name, uid, shard_id, log_id, labels, annotations, finalizers,
+      generation, observed_generation, revision, write_count, bytes, created_at, updated_at)
+    SELECT i, 'apps', 'Widget', ${namespace}, 'r' || i, gen_random_uuid(), 'main', 0, '{}', '{}', '[]', 1, 0, i, 1, 2, now(), now()
+    FROM ${range}`);
+  await work.sql("SELECT setval('resource_ids', max(id)) FROM resources");
+  await work.sql(`
+    INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, is_ready, priority,
+      reason, is_pending)
+    SELECT 'apps', 'Widget', ${namespace}, 'r' || i, i, 'main', 1, ${dueAt}, (${dueAt}) <= now(), ${priority}, 'CREATED', true
+    FROM ${range}`);
 }
 
 /** What is due now. */

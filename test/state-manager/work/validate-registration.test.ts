@@ -18,6 +18,9 @@ const MINIMAL: RegistrationRequest = {
   resyncPeriodMs: undefined,
   passDeadlineMs: undefined,
   finalizer: "",
+  passesPerSecond: 0,
+  burst: 0,
+  kindConcurrency: 0,
 };
 
 function problemOf(over: Partial<RegistrationRequest>): DomainError {
@@ -66,6 +69,13 @@ describe("validateRegistration", () => {
     expect(validateRegistration({ ...MINIMAL, backoffBaseMs: 3_600_000 })).toMatchObject({ backoffMaxMs: 3_600_000 });
   });
 
+  test("a burst is what a second allows, at least 1, unless it is given", () => {
+    const burstOf = (passesPerSecond: number, burst = 0) =>
+      validateRegistration({ ...MINIMAL, passesPerSecond, burst }).burst;
+    expect([burstOf(0), burstOf(0.001), burstOf(2.5), burstOf(100), burstOf(100, 7)]).toEqual([0, 1, 3, 100, 7]);
+    expect(burstOf(1_000_000, 1_000_000)).toBe(1_000_000);
+  });
+
   const refused: [Partial<RegistrationRequest>, string][] = [
     [{ name: "" }, "name"],
     [{ instanceId: "x".repeat(256) }, "instance_id"],
@@ -86,13 +96,21 @@ describe("validateRegistration", () => {
     [{ backoffBaseMs: 10, backoffMaxMs: 9 }, "backoff_max"],
     [{ resyncPeriodMs: Number.NaN }, "resync_period"],
     [{ passDeadlineMs: 99 }, "pass_deadline"],
+    [{ passesPerSecond: 0.0009 }, "passes_per_second"],
+    [{ passesPerSecond: 1_000_001 }, "passes_per_second"],
+    [{ passesPerSecond: Number.NaN }, "passes_per_second"],
+    [{ passesPerSecond: 1, burst: -1 }, "burst"],
+    [{ passesPerSecond: 1, burst: 1_000_001 }, "burst"],
+    [{ burst: 1 }, "burst"],
+    [{ kindConcurrency: -1 }, "kind_concurrency"],
+    [{ kindConcurrency: 100_001 }, "kind_concurrency"],
   ];
   test.each(refused)("refuses %j, naming %s", (over, field) => {
     expect(problemOf(over)).toMatchObject({ code: "INVALID_ARGUMENT", field });
   });
 
   test("names every problem at once", () => {
-    const { message } = problemOf({ name: "", concurrency: 0, passDeadlineMs: 1 });
-    expect(message).toMatch(/^name must .*; concurrency must .*; pass_deadline must /);
+    const { message } = problemOf({ name: "", concurrency: 0, passDeadlineMs: 1, kindConcurrency: -1 });
+    expect(message).toMatch(/^name must .*; concurrency must .*; kind_concurrency must .*; pass_deadline must /);
   });
 });

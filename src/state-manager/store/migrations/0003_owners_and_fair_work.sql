@@ -22,7 +22,7 @@ CREATE TABLE collections (
 CREATE INDEX collections_due ON collections (due_at);
 
 ALTER TABLE work_items
-  -- Due, and in its namespace's turn; false: due_at is ahead, and when it passes the item is made ready.
+  -- due_at had passed when it was written; otherwise a look makes the item ready once it has. Says nothing while leased.
   ADD COLUMN is_ready boolean NOT NULL DEFAULT true,
   -- From the annotation reconcile.dev/priority: -1 high, 1 low; added to the class of every enqueue.
   ADD COLUMN priority_shift smallint NOT NULL DEFAULT 0,
@@ -42,6 +42,16 @@ ALTER TABLE work_items
 CREATE INDEX work_items_unshown_quarantine ON work_items (quarantined_at)
   WHERE quarantined_at IS NOT NULL AND NOT is_quarantine_shown;
 
+UPDATE work_items SET is_ready = false WHERE due_at > now();
+
+-- An item without a lease is in exactly one of these. Of what is ready, each namespace gets its turn.
+DROP INDEX work_items_due;
+CREATE INDEX work_items_ready ON work_items (resource_group, kind, priority, namespace, due_at)
+  WHERE is_ready AND lease_token IS NULL AND NOT is_struck;
+CREATE INDEX work_items_scheduled ON work_items (resource_group, kind, due_at)
+  WHERE NOT is_ready AND lease_token IS NULL AND NOT is_struck;
+CREATE INDEX work_items_struck ON work_items (resource_group, kind, due_at) WHERE is_struck AND lease_token IS NULL;
+
 ALTER TABLE sessions
   -- 0: no limit, as below.
   ADD COLUMN passes_per_second double precision NOT NULL DEFAULT 0,
@@ -55,3 +65,7 @@ ALTER TABLE reconciled_kinds
   -- Of the newest registration; stays when its sessions are gone, to tell whose finalizer holds a resource.
   ADD COLUMN finalizer text NOT NULL DEFAULT '',
   ADD COLUMN max_leases integer NOT NULL DEFAULT 0;
+
+-- Older programs write items without is_ready.
+UPDATE store SET oldest_program_schema = 2;
+ALTER TABLE store ALTER COLUMN oldest_program_schema SET DEFAULT 2;

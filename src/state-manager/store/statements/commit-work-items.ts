@@ -15,6 +15,7 @@ const STATE_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "wanted", type: "bigint", read: ({ wanted }) => wanted },
   { name: "due_at", type: "timestamptz", read: ({ dueAt }) => dueAt?.toISOString() ?? null },
   { name: "priority", type: "smallint", read: ({ priority }) => priority },
+  { name: "priority_shift", type: "smallint", read: ({ priorityShift }) => priorityShift },
   { name: "reason", type: "text", read: ({ reason }) => reason },
   { name: "message", type: "text", read: ({ message }) => message },
   { name: "failures", type: "integer", read: ({ failures }) => failures },
@@ -32,7 +33,7 @@ const PAST_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "progress", type: "text", read: ({ progress }) => progress },
 ];
 
-/** Columns of `INSERT_WORK_ITEMS`. */
+/** Columns of `INSERT_WORK_ITEMS`. New items are due at once, and ready by default. */
 export const NEW_ITEM_COLUMNS = [...KEY_COLUMNS, ...STATE_COLUMNS];
 
 /**
@@ -43,7 +44,7 @@ export const ON_ITEM_CONFLICT = `
     ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
       resource_id = excluded.resource_id, shard_id = excluded.shard_id, wanted = work_items.wanted + excluded.wanted,
       due_at = least(work_items.due_at, excluded.due_at), priority = least(work_items.priority, excluded.priority),
-      reason = excluded.reason, is_pending = excluded.is_pending,
+      priority_shift = excluded.priority_shift, is_ready = true, reason = excluded.reason, is_pending = excluded.is_pending,
       pending_since = CASE WHEN excluded.is_pending THEN coalesce(work_items.pending_since, excluded.pending_since) END`;
 
 /** New items. */
@@ -96,12 +97,18 @@ export const LOCK_WORK_ITEMS: Statement = {
     FOR UPDATE OF w`,
 };
 
+/**
+ * Whether the item takes part in the turns (0003): a batch is stamped before it is written, so what is due at its time is.
+ * Without a due time it is leased, and the lease's end says.
+ */
+const IS_READY = "coalesce(x.due_at <= clock_timestamp(), true)";
+
 /** Locked items. A batch may end a lease, never make or change one. */
 export const UPDATE_WORK_ITEMS: Statement = {
   name: "update-work-items",
   text: `
     UPDATE work_items w SET
-      ${[...STATE_COLUMNS, ...PAST_COLUMNS].map(({ name }) => `${name} = x.${name}`).join(", ")},
+      ${[...STATE_COLUMNS, ...PAST_COLUMNS].map(({ name }) => `${name} = x.${name}`).join(", ")}, is_ready = ${IS_READY},
       checkpoint = CASE WHEN x.has_checkpoint THEN w.checkpoint END, lease_is_solo = x.keeps_lease AND w.lease_is_solo,
       ${LEASE_COLUMNS.map((name) => `${name} = CASE WHEN x.keeps_lease THEN w.${name} END`).join(", ")}
     FROM ${unnestColumns(CHANGED_ITEM_COLUMNS)}

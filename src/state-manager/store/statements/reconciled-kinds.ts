@@ -1,4 +1,5 @@
 import type { Statement } from "../database.js";
+import { PRIORITY_SHIFT, shiftedPriority } from "./work-priority.js";
 
 /** $1, $2 groups and kinds (parallel arrays), $3 reconciler, $4 resync period in ms: makes the rows that are missing. */
 export const ADD_KINDS: Statement = {
@@ -20,6 +21,12 @@ export const LOCK_KINDS: Statement = {
     ORDER BY r.resource_group, r.kind FOR UPDATE OF r`,
 };
 
+/** $1 group, $2 kind: locks its row while leases of a kind with a limit are counted and taken. */
+export const LOCK_KIND: Statement = {
+  name: "lock-kind",
+  text: "SELECT FROM reconciled_kinds WHERE resource_group = $1 AND kind = $2 FOR NO KEY UPDATE",
+};
+
 /** A kind and the other reconciler that has live sessions for it. */
 export interface KindHolderRow {
   readonly resource_group: string;
@@ -36,11 +43,14 @@ export const FIND_OTHER_HOLDER: Statement = {
     WHERE s.reconciler <> $3 AND s.expires_at > clock_timestamp() LIMIT 1`,
 };
 
-/** $1..$4 as in ADD_KINDS: takes the kinds over. A shorter period brings the next sweep forward. */
+/**
+ * $1..$4 as in ADD_KINDS, $5 finalizer, $6 leases of each kind at most (0: no limit): takes the kinds over. A shorter period
+ * brings the next sweep forward.
+ */
 export const CLAIM_KINDS: Statement = {
   name: "claim-kinds",
   text: `
-    UPDATE reconciled_kinds r SET reconciler = $3, resync_period_ms = $4,
+    UPDATE reconciled_kinds r SET reconciler = $3, resync_period_ms = $4, finalizer = $5, max_leases = $6,
       sweep_due_at = least(r.sweep_due_at, clock_timestamp() + $4::bigint * interval '1 millisecond')
     FROM unnest($1::text[], $2::text[]) AS k (resource_group, kind)
     WHERE (r.resource_group, r.kind) = (k.resource_group, k.kind)`,
@@ -74,16 +84,17 @@ export const SWEEP_PAGE: Statement = {
     page AS MATERIALIZED (
       SELECT r.* FROM target t CROSS JOIN LATERAL (
         SELECT r.id, r.resource_group, r.kind, r.namespace, r.name, r.shard_id,
-          r.generation > r.observed_generation AS is_pending
+          r.generation > r.observed_generation AS is_pending, ${PRIORITY_SHIFT} AS priority_shift
         FROM resources r
         WHERE r.resource_group = t.resource_group AND r.kind = t.kind AND r.id > t.sweep_cursor
         ORDER BY r.id LIMIT 500) r),
     walked AS MATERIALIZED (SELECT count(*) < 500 AS is_finished, max(id) AS last_id FROM page),
     added AS (
-      INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, priority, reason,
-        is_pending, pending_since)
-      SELECT p.resource_group, p.kind, p.namespace, p.name, p.id, p.shard_id, 1, clock_timestamp(), 2, 'RESYNC', p.is_pending,
-        CASE WHEN p.is_pending THEN clock_timestamp() END
+      INSERT INTO work_items (resource_group, kind, namespace, name, resource_id, shard_id, wanted, due_at, priority,
+        priority_shift, reason, is_pending, pending_since, is_ready)
+      SELECT p.resource_group, p.kind, p.namespace, p.name, p.id, p.shard_id, 1, clock_timestamp(),
+        ${shiftedPriority(2, "p.priority_shift")}, p.priority_shift, 'RESYNC', p.is_pending,
+        CASE WHEN p.is_pending THEN clock_timestamp() END, true
       FROM page p
       WHERE NOT EXISTS (SELECT FROM work_items w WHERE w.resource_group = p.resource_group AND w.kind = p.kind
         AND w.namespace = p.namespace AND w.name = p.name)

@@ -15,6 +15,9 @@ export interface SessionRow {
   readonly resync_period_ms: bigint;
   readonly pass_deadline_ms: number;
   readonly finalizer: string;
+  readonly passes_per_second: number;
+  readonly burst: number;
+  readonly kind_concurrency: number;
   readonly registered_at: Date;
   readonly expires_at: Date;
   readonly groups: readonly string[];
@@ -28,7 +31,8 @@ export type EndedSessionRow = Pick<SessionRow, "session_id" | "reconciler" | "in
 /** Columns by name: a star would break the prepared statements of running replicas when a migration adds one. */
 const SESSIONS = `
   SELECT s.session_id, s.epoch, s.reconciler, s.instance_id, s.language, s.shard_ids, s.concurrency, s.lease_duration_ms,
-    s.backoff_base_ms, s.backoff_max_ms, s.resync_period_ms, s.pass_deadline_ms, s.finalizer, s.registered_at, s.expires_at,
+    s.backoff_base_ms, s.backoff_max_ms, s.resync_period_ms, s.pass_deadline_ms, s.finalizer, s.passes_per_second, s.burst,
+    s.kind_concurrency, s.registered_at, s.expires_at,
     k.groups, k.kinds, (SELECT count(*) FROM work_items w WHERE w.lease_session_id = s.session_id
     AND w.lease_token IS NOT NULL)::integer AS leases
   FROM sessions s
@@ -54,16 +58,17 @@ export const DELETE_INSTANCE: Statement = {
 };
 
 /**
- * Name, instance, language, shards, concurrency, lease duration, back-off base and max, resync, deadline, finalizer. No row
- * when the same instance registered at the same time: this waited for that one.
+ * Name, instance, language, shards, concurrency, lease duration, back-off base and max, resync, deadline, finalizer, passes
+ * per second, burst (the bucket starts full), kind concurrency. No row when the same instance registered at the same time: this waited for that one.
  */
 export const INSERT_SESSION: Statement = {
   name: "insert-session",
   text: `
     INSERT INTO sessions (session_id, reconciler, instance_id, language, shard_ids, concurrency, lease_duration_ms,
-      backoff_base_ms, backoff_max_ms, resync_period_ms, pass_deadline_ms, finalizer, registered_at, expires_at)
-    VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, clock_timestamp(),
-      clock_timestamp() + $6::integer * interval '1 millisecond')
+      backoff_base_ms, backoff_max_ms, resync_period_ms, pass_deadline_ms, finalizer, passes_per_second, burst, kind_concurrency, tokens,
+      tokens_at, registered_at, expires_at)
+    VALUES (gen_random_uuid(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::integer, $14, $13::integer,
+      clock_timestamp(), clock_timestamp(), clock_timestamp() + $6::integer * interval '1 millisecond')
     ON CONFLICT ON CONSTRAINT sessions_instance DO NOTHING
     RETURNING session_id, epoch`,
 };

@@ -1,23 +1,18 @@
 import { QUARANTINE_RETRY_MINUTES, STRIKES_MAX } from "../../../resource/quarantine.js";
-import type { WorkReason } from "../../../resource/work.js";
 import type { Statement } from "../database.js";
+import { CLOCK } from "./clock.js";
 import { WORK_ITEM_COLUMNS } from "./commit-work-items.js";
+import { CLASSES, PRIORITY_SHIFT, shiftedPriority } from "./work-priority.js";
 
 /**
- * The queue's statements outside the commit batch (commit-work-items.ts). They lock work items only, by key or SKIP LOCKED,
- * after a session row at most: work/SPEC.md, lock order.
+ * The queue's statements outside the commit batch (commit-work-items.ts) and the taking of leases (lease-work.ts). They lock work
+ * items only, by key or SKIP LOCKED, after a session row at most: work/SPEC.md, lock order.
  */
 
 const KEY = "resource_group, kind, namespace, name";
 const SAME_KEY = "(w.resource_group, w.kind, w.namespace, w.name) = (e.resource_group, e.kind, e.namespace, e.name)";
 const NO_LEASE = `lease_token = NULL, lease_session_id = NULL, lease_resource_id = NULL, lease_wanted = NULL,
   leased_at = NULL, lease_deadline = NULL, lease_is_solo = false`;
-
-/** One instant per statement. clock_timestamp() itself is volatile, so no index condition could use it. */
-const CLOCK = "clock AS MATERIALIZED (SELECT clock_timestamp() AS now)";
-
-/** PRIORITY of src/resource/work.ts, most urgent first. */
-const CLASSES = "(VALUES (0::smallint), (1::smallint), (2::smallint)) AS class (priority)";
 
 /** Kinds in which work came due, in `in_ms` milliseconds at the earliest: what the doorbell rings for. */
 export interface DueRow {
@@ -27,91 +22,16 @@ export interface DueRow {
   readonly in_ms: number;
 }
 
+/** Where the leases of a kind are limited, the end of one makes room for another item: that rings too. */
 const DUE_ROWS = `
-  SELECT resource_group, kind, count(*)::integer AS items,
+  SELECT resource_group, kind, count(*) FILTER (WHERE is_due)::integer AS items,
     greatest(0, min(extract(epoch FROM due_at - (SELECT now FROM clock)) * 1000))::double precision AS in_ms
-  FROM due_again GROUP BY resource_group, kind`;
-
-/** The answer of PEEK; no row: there is no such live session. */
-export interface PeekRow {
-  /** How many more leases the session may hold. */
-  readonly room: number;
-  /** Until the earliest item this session may lease is due; 0 or less: now; null: none is waiting. */
-  readonly in_ms: number | null;
-}
-
-/** $1 session, $2 group, $3 kind: whether a look is worth a transaction, and when the next one will be. */
-export const PEEK: Statement = {
-  name: "peek-work",
-  text: `
-    WITH ${CLOCK}
-    SELECT s.concurrency - (SELECT count(*) FROM work_items h WHERE h.lease_session_id = s.session_id
-        AND h.lease_token IS NOT NULL)::integer AS room,
-      (extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS in_ms
-    FROM clock, sessions s
-    CROSS JOIN LATERAL (
-      SELECT min(w.due_at) AS due_at FROM ${CLASSES}
-      CROSS JOIN LATERAL (
-        SELECT w.due_at FROM work_items w
-        WHERE w.resource_group = $2 AND w.kind = $3 AND w.priority = class.priority AND w.lease_token IS NULL
-          AND (s.shard_ids = '{}' OR w.shard_id = ANY (s.shard_ids))
-        ORDER BY w.due_at LIMIT 1) w) AS next
-    WHERE s.session_id = $1 AND s.expires_at > clock.now`,
-};
-
-/** A lease just taken. */
-export interface MarkedRow {
-  readonly resource_group: string;
-  readonly kind: string;
-  readonly namespace: string;
-  readonly name: string;
-  readonly resource_id: bigint;
-  readonly lease_token: string;
-  readonly failures: number;
-  readonly lease_deadline: Date;
-  readonly reason: WorkReason;
-  readonly message: string;
-  readonly progress: string;
-  readonly has_checkpoint: boolean;
-  /** From due to leased. */
-  readonly waited_ms: number;
-}
-
-/**
- * $1 session (its row locked by a statement before, so the count is exact), $2 group, $3 kind, $4 most items: marks due items,
- * changes before retries before the sweep. The classes are read one after the other and LIMIT stops between them.
- *
- * The objects are read in the next statement: joined in this one they would be older than the lease (2.8). The update
- * goes by arrays because a join with `due` is planned for a tenth of the table: its LIMIT is a parameter.
- */
-export const MARK_LEASES: Statement = {
-  name: "mark-leases",
-  text: `
-    WITH ${CLOCK},
-    room AS MATERIALIZED (
-      SELECT s.pass_deadline_ms, s.shard_ids, greatest(0, least($4, s.concurrency - (SELECT count(*) FROM work_items h
-        WHERE h.lease_session_id = s.session_id AND h.lease_token IS NOT NULL))) AS items
-      FROM sessions s WHERE s.session_id = $1),
-    due AS MATERIALIZED (
-      SELECT w.namespace, w.name, w.due_at FROM ${CLASSES}
-      CROSS JOIN LATERAL (
-        SELECT w.namespace, w.name, w.due_at FROM work_items w
-        WHERE w.resource_group = $2 AND w.kind = $3 AND w.priority = class.priority AND w.lease_token IS NULL
-          AND w.due_at <= (SELECT now FROM clock)
-          AND ((SELECT shard_ids FROM room) = '{}' OR w.shard_id = ANY ((SELECT shard_ids FROM room)::text[]))
-        ORDER BY w.due_at LIMIT (SELECT items FROM room) FOR UPDATE SKIP LOCKED) w
-      LIMIT (SELECT items FROM room))
-    UPDATE work_items w SET due_at = NULL, lease_token = gen_random_uuid()::text, lease_session_id = $1,
-      lease_resource_id = w.resource_id, lease_wanted = w.wanted, leased_at = clock.now,
-      lease_deadline = clock.now + room.pass_deadline_ms * interval '1 millisecond'
-    FROM clock, room,
-      unnest(ARRAY(SELECT namespace FROM due), ARRAY(SELECT name FROM due), ARRAY(SELECT due_at FROM due))
-        AS d (namespace, name, due_at)
-    WHERE w.resource_group = $2 AND w.kind = $3 AND w.namespace = d.namespace AND w.name = d.name
-    RETURNING w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.lease_token, w.failures, w.lease_deadline,
-      w.reason, w.message, w.progress, w.checkpoint IS NOT NULL AS has_checkpoint,
-      (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms`,
-};
+  FROM (
+    SELECT resource_group, kind, due_at, true AS is_due FROM due_again
+    UNION ALL
+    SELECT e.resource_group, e.kind, (SELECT now FROM clock), false FROM ended e
+    JOIN reconciled_kinds k ON k.resource_group = e.resource_group AND k.kind = e.kind WHERE k.max_leases > 0) w
+  GROUP BY resource_group, kind`;
 
 /*
  * Statements that end leases may wait for a row, and it may be another one then. So they decide by what the lock returned
@@ -128,7 +48,7 @@ function returnLeases(which: string, reason: string): string {
       ORDER BY ${KEY} FOR UPDATE),
     gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
     due_again AS (
-      UPDATE work_items w SET resource_id = e.resource_id, due_at = least(e.due_at, clock.now), ${NO_LEASE},
+      UPDATE work_items w SET resource_id = e.resource_id, due_at = least(e.due_at, clock.now), is_ready = true, ${NO_LEASE},
         reason = CASE WHEN e.due_at IS NULL THEN ${reason} ELSE w.reason END
       FROM ended e, clock WHERE ${SAME_KEY} AND e.resource_id IS NOT NULL
       RETURNING w.resource_group, w.kind, w.due_at)
@@ -213,14 +133,16 @@ function failLeases(which: string, locking: string, reason: string, error: strin
       ${locking}),
     gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
     successors AS (
-      UPDATE work_items w SET resource_id = e.resource_id, due_at = e.due_at, ${NO_LEASE} FROM ended e
+      UPDATE work_items w SET resource_id = e.resource_id, due_at = e.due_at, is_ready = e.due_at <= clock.now, ${NO_LEASE}
+      FROM ended e, clock
       WHERE ${SAME_KEY} AND e.resource_id <> e.lease_resource_id
       RETURNING w.resource_group, w.kind, w.due_at),
     failed AS (
       UPDATE work_items w SET resource_id = e.resource_id, ${NO_LEASE}, failures = w.failures + 1, last_error = e.error,
         due_at = CASE WHEN e.quarantined_at IS NOT NULL THEN ${NEXT_TRY}
           ELSE coalesce(e.due_at, clock.now + coalesce(e.backoff_ms, 0) * interval '1 millisecond') END,
-        priority = CASE WHEN e.due_at IS NULL THEN 1 ELSE w.priority END,
+        is_ready = coalesce(e.due_at <= clock.now, coalesce(e.backoff_ms, 0) = 0),
+        priority = CASE WHEN e.due_at IS NULL THEN ${shiftedPriority(1, "w.priority_shift")} ELSE w.priority END,
         reason = CASE WHEN e.due_at IS NULL THEN ${reason} ELSE w.reason END,
         message = CASE WHEN e.due_at IS NULL THEN e.error ELSE w.message END
       FROM ended e, clock WHERE ${SAME_KEY} AND e.resource_id = e.lease_resource_id
@@ -258,16 +180,17 @@ export const ENQUEUE: Statement = {
   name: "enqueue-work",
   text: `
     WITH found AS (
-      SELECT r.id, r.shard_id, r.generation > r.observed_generation AS is_pending FROM resources r
-      WHERE (r.resource_group, r.kind, r.namespace, r.name) = ($1, $2, $3, $4)),
+      SELECT r.id, r.shard_id, r.generation > r.observed_generation AS is_pending,
+        ${PRIORITY_SHIFT} AS shift
+      FROM resources r WHERE (r.resource_group, r.kind, r.namespace, r.name) = ($1, $2, $3, $4)),
     enqueued AS (
-      INSERT INTO work_items AS w (${KEY}, resource_id, shard_id, wanted, due_at, priority, reason, message, is_pending,
-        pending_since)
-      SELECT $1, $2, $3, $4, id, shard_id, 1, clock_timestamp(), 0, 'ENQUEUED', $5::text, is_pending,
-        CASE WHEN is_pending THEN clock_timestamp() END
+      INSERT INTO work_items AS w (${KEY}, resource_id, shard_id, wanted, due_at, priority, priority_shift, reason, message,
+        is_pending, pending_since, is_ready)
+      SELECT $1, $2, $3, $4, id, shard_id, 1, clock_timestamp(), ${shiftedPriority(0, "shift")}, shift, 'ENQUEUED', $5::text,
+        is_pending, CASE WHEN is_pending THEN clock_timestamp() END, true
       FROM found
       ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
-        wanted = w.wanted + 1, priority = excluded.priority,
+        wanted = w.wanted + 1, priority = excluded.priority, priority_shift = excluded.priority_shift, is_ready = true,
         due_at = CASE WHEN w.quarantined_at IS NOT NULL AND w.lease_token IS NULL THEN w.due_at
           ELSE least(w.due_at, excluded.due_at) END,
         reason = excluded.reason, message = excluded.message
@@ -377,11 +300,20 @@ export const PULSE: Statement = {
     LEFT JOIN LATERAL (
       SELECT k.resource_group, k.kind, min(w.due_at) AS due_at
       FROM unnest($1::text[], $2::text[]) AS k (resource_group, kind)
-      CROSS JOIN ${CLASSES}
       CROSS JOIN LATERAL (
-        SELECT w.due_at FROM work_items w
-        WHERE w.resource_group = k.resource_group AND w.kind = k.kind AND w.priority = class.priority
-          AND w.lease_token IS NULL
-        ORDER BY w.due_at LIMIT 1) w
+        SELECT ready.due_at FROM ${CLASSES} CROSS JOIN LATERAL (
+          SELECT w.due_at FROM work_items w
+          WHERE w.resource_group = k.resource_group AND w.kind = k.kind AND w.priority = class.priority AND w.is_ready
+            AND w.lease_token IS NULL AND NOT w.is_struck
+          ORDER BY w.priority, w.namespace, w.due_at LIMIT 1) ready
+        UNION ALL
+        (SELECT w.due_at FROM work_items w
+          WHERE w.resource_group = k.resource_group AND w.kind = k.kind AND NOT w.is_ready AND w.lease_token IS NULL
+            AND NOT w.is_struck
+          ORDER BY w.due_at LIMIT 1)
+        UNION ALL
+        (SELECT w.due_at FROM work_items w
+          WHERE w.resource_group = k.resource_group AND w.kind = k.kind AND w.is_struck AND w.lease_token IS NULL
+          ORDER BY w.due_at LIMIT 1)) w
       GROUP BY k.resource_group, k.kind) AS next ON true`,
 };
