@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { findPostgresBinaries } from "../state-manager/embedded-postgres/binaries.js";
 
+/** Raise it when `PostgresCluster` makes its clusters in another way: then older templates are not used any more. */
+const TEMPLATE_VERSION = 1;
+
 /**
  * Fills an empty directory with a fresh cluster that was made earlier, which is ten times faster than to make one. Does nothing
  * when there is none yet, or the cache is not to be trusted.
@@ -38,7 +41,10 @@ export async function saveTemplate(directory: string): Promise<void> {
 async function templatePath(): Promise<string> {
   const { initdb } = await findPostgresBinaries();
   const { size, mtimeMs } = statSync(initdb);
-  const name = createHash("sha256").update(`${initdb} ${size} ${mtimeMs}`).digest("hex").slice(0, 16);
+  const name = createHash("sha256")
+    .update(`${TEMPLATE_VERSION} ${initdb} ${size} ${mtimeMs}`)
+    .digest("hex")
+    .slice(0, 16);
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "reconcile-toolkit", `test-cluster-${name}`);
 }
 

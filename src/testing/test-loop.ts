@@ -90,9 +90,12 @@ export function createTestLoop<Status = unknown>(
     try {
       return await work(session);
     } finally {
-      await connection.reconcilers.deregister({ sessionId: session.id }, { timeoutMs: CALL_TIMEOUT_MS });
-      session.end("the step is over");
-      await renewed;
+      try {
+        await connection.reconcilers.deregister({ sessionId: session.id }, { timeoutMs: CALL_TIMEOUT_MS });
+      } finally {
+        session.end("the step is over");
+        await renewed;
+      }
     }
   }
 

@@ -56,8 +56,7 @@ export async function startTestServer(): Promise<TestServer> {
     let closed: Promise<void> | undefined;
     const close = async () => {
       client.close();
-      await server.stop();
-      await end();
+      await server.stop().finally(end);
     };
     return { url: server.url, client, close: () => (closed ??= close()) };
   } catch (error) {
