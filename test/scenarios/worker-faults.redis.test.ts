@@ -68,6 +68,36 @@ describe.skipIf(!hasRedis)("workers", { timeout: 90_000 }, () => {
     expect(started(paused)).toEqual(["a", "b"]);
   });
 
+  it("keep every lease while all servers are restarted, one after the other (2.9)", async () => {
+    const world = await World.open();
+    const client = clientOf(world, 0);
+    const worker = startWorkerProcess(world.replica(0).url, 60_000);
+    const names = Array.from({ length: 10 }, (_, i) => `n${i}`);
+    await Promise.all(names.map((name) => client.apply({ key: key(name), spec: { hold: true } })));
+    await until(() => started(worker).length === names.length, PATIENT);
+    const leases = () =>
+      world.sql("SELECT name, lease_token, lease_session_id, is_struck FROM work_items ORDER BY name");
+    const attachment = async () => (await world.sql("SELECT attachment FROM sessions"))[0]?.attachment;
+    const [before, attachedBefore] = [await leases(), await attachment()];
+    for (const replica of world.replicas) {
+      replica.program.signal("SIGTERM");
+      expect(await replica.program.exited).toBe(0);
+      await replica.start();
+    }
+    await until(async () => ![null, attachedBefore].includes(await attachment()), {
+      ...PATIENT,
+      what: "attached again",
+    });
+    expect(await leases()).toEqual(before);
+    expect(before).toHaveLength(names.length);
+    expect(worker.lines.some(({ event }) => event === "aborted")).toBe(false);
+    // And it is not only said to be there: it takes new work, under the same session.
+    await client.apply({ key: key("new"), spec: {} });
+    await until(async () => (await client.get(key("new")))?.observedGeneration === 1n, PATIENT);
+    expect(started(worker)).toHaveLength(names.length + 1);
+    expect((await leases()).length).toBe(names.length);
+  });
+
   it("that report with an old token change nothing, and are told so (I8)", async () => {
     const world = await World.open({ replicas: 1 });
     const client = clientOf(world, 0);
