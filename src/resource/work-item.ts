@@ -58,8 +58,9 @@ function carryOver(item: WorkItem, { reason, isPending, now }: EnqueueRequest) {
   const { isStruck, strikes, quarantinedAt, progress, hasCheckpoint } = item;
   const pendingSince = isPending ? (item.pendingSince ?? now) : null;
   if (clearsStrikes(reason)) return { ...CLEAN, progress, hasCheckpoint, pendingSince };
-  // Whoever wrote the status may have dropped the condition: it is shown again.
-  const isQuarantineShown = item.isQuarantineShown && reason !== "STATUS_CHANGED";
+  // Whoever wrote the status, with or without metadata, may have dropped the condition: it is shown again, if so.
+  const mayBeLost = reason === "STATUS_CHANGED" || reason === "METADATA_CHANGED";
+  const isQuarantineShown = item.isQuarantineShown && !mayBeLost;
   return { isStruck, strikes, quarantinedAt, isQuarantineShown, progress, hasCheckpoint, pendingSince };
 }
 
