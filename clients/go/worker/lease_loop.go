@@ -45,7 +45,7 @@ func (s *session) leaseUntil(stopping context.Context) {
 			return
 		}
 		failures++
-		s.logger.Warn("lease call failed", "error", err, "failures", failures)
+		warnOf(s.logger, "lease call failed", err, failures)
 		pause(leasing, retryDelay(failures))
 	}
 }

@@ -45,7 +45,7 @@ func (s *session) keepRenewed() {
 		} else if !s.endIfGone(err) {
 			failures++
 			retryAt = time.Now().Add(min(retryDelay(failures), s.leaseDuration/renewalsBusy))
-			s.logger.Warn("renewal failed", "error", err, "failures", failures)
+			warnOf(s.logger, "renewal failed", err, failures)
 		}
 	}
 }

@@ -133,7 +133,7 @@ func (r *reporter) send(batch []*outgoing) {
 		case s.endIfGone(err):
 			return
 		case client.IsUnavailable(err):
-			s.logger.Warn("reports were not answered", "error", err, "reports", len(batch))
+			warnOf(s.logger, "reports were not answered", err, failures)
 			pause(s.ctx, retryDelay(failures))
 		case len(batch) == 1:
 			batch[0].answer <- invalid(err.Error())

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"math/rand/v2"
 	"time"
 
@@ -23,6 +24,13 @@ func retryDelay(failures int) time.Duration {
 		delay = min(firstDelay<<shift, longestDelay)
 	}
 	return delay/2 + rand.N(delay/2)
+}
+
+// warnOf logs a failed call, but a long outage only with its 1st, 2nd, 4th, 8th … failure in a row.
+func warnOf(logger *slog.Logger, message string, err error, failures int) {
+	if failures&(failures-1) == 0 {
+		logger.Warn(message, "error", err, "failures", failures)
+	}
 }
 
 // pause waits; it ends early when the context does.

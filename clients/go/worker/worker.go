@@ -76,9 +76,8 @@ func (w *Worker) register(ctx context.Context) (*session, error) {
 		if isRefused(err) {
 			return nil, fmt.Errorf("the server refused the registration of %q: %w", w.options.Name, err)
 		}
-		delay := retryDelay(failures)
-		logger.Warn("not registered yet", "error", err, "retry_in", delay)
-		pause(ctx, delay)
+		warnOf(logger, "not registered yet", err, failures)
+		pause(ctx, retryDelay(failures))
 	}
 	return nil, nil
 }
