@@ -35,7 +35,9 @@ describe.skipIf(!isThere)(
       await server.stop();
     });
 
-    test("makes a resource at each time, keeps the newest, and makes none while suspended", async () => {
+    test("makes a resource at each time, keeps the newest, and makes none while suspended", {
+      timeout: 3 * LIMIT_MS,
+    }, async () => {
       const template = { kind: "report", labels: { team: "a" }, spec: { rows: 10 } };
       const key = await schedule("often", { cron: EVERY_SECOND, historyLimit: 2, template });
       const seen = new Set<string>();

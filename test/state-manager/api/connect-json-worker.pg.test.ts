@@ -5,6 +5,8 @@ import { startServer, type TestServer } from "../../support/server.js";
 import { until } from "../../support/until.js";
 
 const WORKER = "test/conformance/stdlib_worker.py";
+/** The interpreter alone takes seconds to start on a busy machine. */
+const LIMIT_MS = 25_000;
 const key = (name: string) => ({ resourceGroup: "demo", kind: "greeting", namespace: "default", name });
 
 describe.skipIf(!hasPython("python3"))("a worker in Python's standard library (skipped without python3)", () => {
@@ -34,7 +36,7 @@ describe.skipIf(!hasPython("python3"))("a worker in Python's standard library (s
     await client.apply({ key: key("bad"), spec: {} });
     await client.apply({ key: key("good"), spec: { name: "Edsger" } });
     expect(await settled("good")).toMatchObject({ status: { greeting: "Hello, Edsger" } });
-    await until(async () => (await workOf("bad"))?.lastError === "KeyError('name')");
+    await until(async () => (await workOf("bad"))?.lastError === "KeyError('name')", { timeoutMs: LIMIT_MS });
   });
 
   async function settled(name: string) {
@@ -43,7 +45,7 @@ describe.skipIf(!hasPython("python3"))("a worker in Python's standard library (s
         const resource = await client.get(key(name));
         return resource?.observedGeneration === resource?.generation && resource;
       },
-      { what: `${name} is reconciled; the worker said: ${worker.output()}` },
+      { timeoutMs: LIMIT_MS, what: `${name} is reconciled; the worker said: ${worker.output()}` },
     );
   }
 
