@@ -105,7 +105,8 @@ func (s *session) drain() {
 	if s.ctx.Err() != nil {
 		return
 	}
-	call, cancel := context.WithTimeout(s.ctx, deregisterTimeout)
+	s.isLeaving.Store(true)
+	call, cancel := context.WithTimeout(context.Background(), deregisterTimeout) // outlives the session that it ends
 	defer cancel()
 	if _, err := s.api.Deregister(call, &reconcilev1.DeregisterRequest{SessionId: s.id}); err != nil {
 		s.logger.Info("not deregistered: the session ends by itself", "error", err)

@@ -92,6 +92,9 @@ func fillIn(report *reconcilev1.PassReport, req Request, result Result, err erro
 	}
 	req.addTo(report)
 	report.StatusJson = statusJSON
+	if result.MergeStatus {
+		report.StatusMode = reconcilev1.StatusMode_STATUS_MODE_MERGE
+	}
 	switch {
 	case err != nil:
 		report.Result = reconcilev1.PassResult_PASS_RESULT_ERROR

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"runtime"
@@ -75,6 +76,15 @@ func TestAsksToComeBack(t *testing.T) {
 		if (report.ObservedGeneration != nil) != isObserved {
 			t.Errorf("observed generation is %v after MarkObserved: %v", report.ObservedGeneration, isObserved)
 		}
+	}
+}
+
+func TestMergesIntoTheStoredStatus(t *testing.T) {
+	report := reportOf(t, `{}`, func(context.Context, Request) (Result, error) {
+		return Result{Status: json.RawMessage(`{"a":null}`), MergeStatus: true}, nil
+	})
+	if report.GetStatusJson() != `{"a":null}` || report.GetStatusMode() != reconcilev1.StatusMode_STATUS_MODE_MERGE {
+		t.Errorf("reported %v", report)
 	}
 }
 

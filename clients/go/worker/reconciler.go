@@ -30,6 +30,8 @@ type Result struct {
 	// Status is marshalled as JSON and replaces the stored one, conditions apart that the pass set; nil leaves it. It is
 	// stored with an error too.
 	Status any
+	// MergeStatus makes Status a JSON Merge Patch (RFC 7396) of the stored one: null removes a member.
+	MergeStatus bool
 	// RequeueAfter, 1 ms to 30 days, asks for another pass then, or earlier when something changes. The generation does not
 	// count as finished, unless [Request.MarkObserved] says so. 0: the work is done.
 	RequeueAfter time.Duration

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	reconcilev1 "reconcile-toolkit/clients/go/gen/reconcile/v1"
@@ -42,6 +43,7 @@ type session struct {
 	lastRenewal  time.Time
 	giveUpLease  context.CancelFunc // of the Lease call under way, if any
 
+	isLeaving atomic.Bool   // deregistering: that the server does not know the session any more is no news
 	renewSoon chan struct{} // something changed that may bring the next renewal forward
 	leaseSoon chan struct{} // a slot may be free, or trust is back
 	passes    sync.WaitGroup
@@ -160,7 +162,9 @@ func (s *session) distrust() {
 // endIfGone ends the session if err says that the server does not know it; it says whether the session has ended.
 func (s *session) endIfGone(err error) bool {
 	if s.ctx.Err() == nil && isSessionGone(err) {
-		s.logger.Warn("the server ended the session")
+		if !s.isLeaving.Load() {
+			s.logger.Warn("the server ended the session")
+		}
 		s.end(errSessionEnded)
 	}
 	return s.ctx.Err() != nil
