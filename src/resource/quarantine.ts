@@ -11,10 +11,10 @@ export const STRIKES_MAX = 5;
 export const QUARANTINE_RETRY_MINUTES = 10;
 
 /** What a work item keeps of workers that died over it. */
-type Record = Pick<WorkItem, "isStruck" | "strikes" | "quarantinedAt" | "isQuarantineShown">;
+type Record = Pick<WorkItem, "deaths" | "strikes" | "quarantinedAt" | "isQuarantineShown">;
 
 /** Nothing is known against the resource. */
-export const CLEAN: Record = { isStruck: false, strikes: 0, quarantinedAt: null, isQuarantineShown: false };
+export const CLEAN: Record = { deaths: 0, strikes: 0, quarantinedAt: null, isQuarantineShown: false };
 
 /** Whether a wish for a pass makes what is known against the resource void: what workers died over is not wanted any more. */
 export function clearsStrikes(reason: WorkReason): boolean {

@@ -55,13 +55,13 @@ const FRESH = { ...CLEAN, progress: "", hasCheckpoint: false } as const;
 
 /** What is known of the resource from before a wish and still counts after it. */
 function carryOver(item: WorkItem, { reason, isPending, now }: EnqueueRequest) {
-  const { isStruck, strikes, quarantinedAt, progress, hasCheckpoint } = item;
+  const { deaths, strikes, quarantinedAt, progress, hasCheckpoint } = item;
   const pendingSince = isPending ? (item.pendingSince ?? now) : null;
   if (clearsStrikes(reason)) return { ...CLEAN, progress, hasCheckpoint, pendingSince };
   // Whoever wrote the status, with or without metadata, may have dropped the condition: it is shown again, if so.
   const mayBeLost = reason === "STATUS_CHANGED" || reason === "METADATA_CHANGED";
   const isQuarantineShown = item.isQuarantineShown && !mayBeLost;
-  return { isStruck, strikes, quarantinedAt, isQuarantineShown, progress, hasCheckpoint, pendingSince };
+  return { deaths, strikes, quarantinedAt, isQuarantineShown, progress, hasCheckpoint, pendingSince };
 }
 
 /** A status written over REST caught up with the generation: whoever wrote it did the pass. */

@@ -60,8 +60,8 @@ export interface WorkItem {
   readonly isPending: boolean;
   /** Since when; null while it is not pending. */
   readonly pendingSince: Date | null;
-  /** A worker died holding it: it is leased alone next. */
-  readonly isStruck: boolean;
+  /** Workers in a row that died holding it, whatever else they held: after the second it is leased alone (ADR 5). */
+  readonly deaths: number;
   /** Workers in a row that died while it was all they held (quarantine.ts). */
   readonly strikes: number;
   /** Since when it is tried only now and then; null when it is not quarantined. */

@@ -21,7 +21,7 @@ function quarantined(over: { resource?: Partial<Resource>; item?: Partial<WorkIt
     context,
   );
   if (created.resource === undefined || created.item === undefined) throw new Error("create makes both");
-  const item = { ...created.item, strikes: 5, isStruck: true, quarantinedAt: NOW, lastError: "worker w/1 died" };
+  const item = { ...created.item, strikes: 5, deaths: 6, quarantinedAt: NOW, lastError: "worker w/1 died" };
   return {
     resource: { ...created.resource, ...over.resource },
     item: { ...item, dueAt: LATER, ...over.item },
@@ -160,7 +160,7 @@ describe("a release", () => {
       dueAt: LATER,
       reason: "RELEASED",
       strikes: 0,
-      isStruck: false,
+      deaths: 0,
       failures: 0,
     });
   });

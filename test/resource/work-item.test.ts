@@ -45,7 +45,7 @@ const LEASED = take(WAITING);
 const QUARANTINED: WorkItem = {
   ...WAITING,
   dueAt: at(600_000),
-  isStruck: true,
+  deaths: 2,
   strikes: 5,
   quarantinedAt: NOW,
   isQuarantineShown: true,
@@ -317,8 +317,8 @@ describe("pending since", () => {
 });
 
 describe("strikes and quarantine", () => {
-  const struck: WorkItem = { ...WAITING, isStruck: true, strikes: 3, lastError: "worker w/1 died" };
-  const CLEAN = { isStruck: false, strikes: 0, quarantinedAt: null, isQuarantineShown: false };
+  const struck: WorkItem = { ...WAITING, deaths: 4, strikes: 3, lastError: "worker w/1 died" };
+  const CLEAN = { deaths: 0, strikes: 0, quarantinedAt: null, isQuarantineShown: false };
 
   test.each(["CREATED", "SPEC_CHANGED", "DELETION_REQUESTED", "RELEASED"] as const)(
     "%s forgets strikes and ends the quarantine: due at once",
@@ -329,7 +329,7 @@ describe("strikes and quarantine", () => {
   );
 
   test.each(["ENQUEUED", "CHILD_CHANGED", "RESYNC"] as const)("%s keeps them", (reason) => {
-    expect(enqueue(struck, wish({ reason }))).toMatchObject({ isStruck: true, strikes: 3, dueAt: NOW });
+    expect(enqueue(struck, wish({ reason }))).toMatchObject({ deaths: 4, strikes: 3, dueAt: NOW });
     expect(enqueue(QUARANTINED, wish({ reason }))).toMatchObject({
       wanted: QUARANTINED.wanted + 1n,
       dueAt: at(600_000),
@@ -356,7 +356,7 @@ describe("strikes and quarantine", () => {
   );
 
   test("RELEASE tried nothing: all is kept", () => {
-    expect(finish(take(struck), RESULTS.release, true)).toMatchObject({ isStruck: true, strikes: 3 });
+    expect(finish(take(struck), RESULTS.release, true)).toMatchObject({ deaths: 4, strikes: 3 });
     expect(finish(take(QUARANTINED), RESULTS.release, true)).toMatchObject({ strikes: 5, quarantinedAt: NOW });
   });
 

@@ -26,7 +26,7 @@ export interface WorkItemRow {
   readonly last_error: string;
   readonly is_pending: boolean;
   readonly pending_since: Date | null;
-  readonly is_struck: boolean;
+  readonly deaths: number;
   readonly strikes: number;
   readonly quarantined_at: Date | null;
   readonly is_quarantine_shown: boolean;
@@ -56,7 +56,7 @@ export function workItemFromRow(row: WorkItemRow): WorkItem {
     lastError: row.last_error,
     isPending: row.is_pending,
     pendingSince: row.pending_since,
-    isStruck: row.is_struck,
+    deaths: row.deaths,
     strikes: row.strikes,
     quarantinedAt: row.quarantined_at,
     isQuarantineShown: row.is_quarantine_shown,

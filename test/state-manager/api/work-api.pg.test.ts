@@ -45,7 +45,7 @@ async function rest(method: string, path: string) {
 
 const quarantine = (name: string) =>
   sql.query(
-    `UPDATE work_items SET quarantined_at = now(), strikes = 5, is_struck = true, last_error = 'worker w/1 died',
+    `UPDATE work_items SET quarantined_at = now(), strikes = 5, deaths = 6, last_error = 'worker w/1 died',
       due_at = now() + interval '10 minutes' WHERE name = $1`,
     [name],
   );

@@ -76,11 +76,11 @@ describe("a worker that dies strikes all it held", () => {
     const { sessionId } = await register();
     expect(await leaseNow(work, sessionId)).toHaveLength(2);
     await die(sessionId);
-    await until(async () => (await itemOf("b")).isStruck, { what: "b is struck" });
+    await until(async () => (await itemOf("b")).deaths === 1, { what: "a death over b" });
     for (const name of ["a", "b"]) {
       expect(await itemOf(name)).toMatchObject({
         lease: null,
-        isStruck: true,
+        deaths: 1,
         strikes: 0,
         failures: 0,
         reason: "WORKER_DIED",
@@ -101,7 +101,7 @@ describe("a worker that dies strikes all it held", () => {
     expect([await itemOf("a"), await itemOf("b")]).toMatchObject([{ strikes: 0 }, { strikes: 0 }]);
     await remove(work, "b");
     await dieOver("a", 1);
-    expect(await itemOf("a")).toMatchObject({ isStruck: true, strikes: 1 });
+    expect(await itemOf("a")).toMatchObject({ deaths: 2, strikes: 1 });
   });
 
   test("but not the successor of what it held", async () => {
@@ -114,7 +114,7 @@ describe("a worker that dies strikes all it held", () => {
     await register();
     expect(await itemOf("a")).toMatchObject({
       lease: null,
-      isStruck: false,
+      deaths: 0,
       strikes: 0,
       lastError: "",
       reason: "CREATED",
@@ -127,7 +127,7 @@ describe("a worker that dies strikes all it held", () => {
     await leaseNow(work, sessionId);
     await write(work, "a", { spec: "2" });
     await register();
-    expect(await itemOf("a")).toMatchObject({ isStruck: true, reason: "SPEC_CHANGED", message: "" });
+    expect(await itemOf("a")).toMatchObject({ deaths: 1, reason: "SPEC_CHANGED", message: "" });
   });
 });
 
@@ -151,7 +151,7 @@ describe("nothing is struck", () => {
     await leaseNow(work, sessionId);
     await markSolo();
     await end(sessionId);
-    expect(await itemOf("a")).toMatchObject({ isStruck: false, strikes: 0, lastError: "" });
+    expect(await itemOf("a")).toMatchObject({ deaths: 0, strikes: 0, lastError: "" });
   });
 
   test("by RELEASE, and any other report forgives", async () => {
@@ -159,10 +159,10 @@ describe("nothing is struck", () => {
     await dieOver("a", 2);
     const { sessionId } = await register();
     expect(await report(work, sessionId, first(await leaseNow(work, sessionId)), { type: "RELEASE" })).toBe("ACCEPTED");
-    expect(await itemOf("a")).toMatchObject({ isStruck: true, strikes: 2 });
+    expect(await itemOf("a")).toMatchObject({ deaths: 2, strikes: 2 });
     const item = first(await leaseNow(work, sessionId));
     expect(await report(work, sessionId, item, { type: "REQUEUE_AFTER", afterMs: 1_000 })).toBe("ACCEPTED");
-    expect(await itemOf("a")).toMatchObject({ isStruck: false, strikes: 0 });
+    expect(await itemOf("a")).toMatchObject({ deaths: 0, strikes: 0 });
   });
 });
 
@@ -248,7 +248,7 @@ describe("quarantine", () => {
     test("with a new generation", async () => {
       await write(work, "a", { spec: "2" });
       expect(await conditionOf("a")).toMatchObject({ status: "False", reason: "NewGeneration" });
-      expect(await itemOf("a")).toMatchObject({ quarantinedAt: null, strikes: 0, isStruck: false });
+      expect(await itemOf("a")).toMatchObject({ quarantinedAt: null, strikes: 0, deaths: 0 });
       expect(await dueInMinutes("a")).toBe(0);
     });
 

@@ -13,7 +13,7 @@ const enter = async (instanceId: string) => (await work.queue.register(registrat
 const namesOf = (items: readonly LeasedItem[]) => items.map((item) => item.resource.key.name).sort();
 /** What the end of a worker does to what it held. */
 const strike = (names: readonly string[], sinceS = 0) =>
-  work.sql("UPDATE work_items SET is_struck = true, due_at = now() - $2 * interval '1 s' WHERE name = ANY ($1)", [
+  work.sql("UPDATE work_items SET deaths = 2, due_at = now() - $2 * interval '1 s' WHERE name = ANY ($1)", [
     names,
     sinceS,
   ]);
@@ -92,7 +92,7 @@ test("many struck items do not hide the others from the only session: they take 
 test("a waiting call gets a struck item when its back-off ends, without a pulse", async () => {
   const a = await enter("a");
   await write(work, "x");
-  await work.sql("UPDATE work_items SET is_struck = true, due_at = now() + interval '1 second'");
+  await work.sql("UPDATE work_items SET deaths = 2, due_at = now() + interval '1 second'");
   const waiting = work.queue.lease(a, 5, 20_000, new AbortController().signal);
   await until(async () => (await work.statements()).get("peek-work"));
   expect((await waiting).map((item) => item.isSolo)).toEqual([true]);

@@ -27,8 +27,9 @@ ALTER TABLE work_items
   -- From the annotation reconcile.dev/priority: -1 high, 1 low; added to the class of every enqueue.
   ADD COLUMN priority_shift smallint NOT NULL DEFAULT 0,
   ADD COLUMN pending_since timestamptz,
-  -- A worker died holding it: it is leased alone next.
-  ADD COLUMN is_struck boolean NOT NULL DEFAULT false,
+  -- Workers in a row that died holding it; struck by two, it is leased alone.
+  ADD COLUMN deaths smallint NOT NULL DEFAULT 0,
+  ADD COLUMN is_struck boolean NOT NULL GENERATED ALWAYS AS (deaths >= 2) STORED,
   -- Workers in a row that died while it was all they held.
   ADD COLUMN strikes smallint NOT NULL DEFAULT 0,
   ADD COLUMN quarantined_at timestamptz,

@@ -26,7 +26,7 @@ const STATE_COLUMNS: readonly Column<WorkItem>[] = [
 
 /** What passes left behind: nothing on a new item. */
 const PAST_COLUMNS: readonly Column<WorkItem>[] = [
-  { name: "is_struck", type: "boolean", read: ({ isStruck }) => isStruck },
+  { name: "deaths", type: "smallint", read: ({ deaths }) => deaths },
   { name: "strikes", type: "smallint", read: ({ strikes }) => strikes },
   { name: "quarantined_at", type: "timestamptz", read: ({ quarantinedAt }) => quarantinedAt?.toISOString() ?? null },
   { name: "is_quarantine_shown", type: "boolean", read: ({ isQuarantineShown }) => isQuarantineShown },

@@ -60,7 +60,7 @@ const NEXT_TRY = `clock.now + interval '${QUARANTINE_RETRY_MINUTES} minutes'`;
 
 /**
  * $1 session ids, $2 how each worker died (parallel arrays); run as RETURN_LEASES_OF_SESSIONS. Ends the leases of workers that
- * died: each item is struck, and the one that was all its worker held counts it, up to the quarantine
+ * died: each item counts it, is struck at the second, and from then on the deaths over it alone lead to the quarantine
  * (src/resource/quarantine.ts). A successor of the resource that was held has nothing to do with it.
  */
 export const STRIKE_LEASES_OF_SESSIONS: Statement = {
@@ -68,7 +68,7 @@ export const STRIKE_LEASES_OF_SESSIONS: Statement = {
   text: `
     WITH ${CLOCK},
     ended AS MATERIALIZED (
-      SELECT ${KEY}, w.resource_id, w.due_at, w.strikes, w.quarantined_at, w.lease_session_id, w.lease_is_solo,
+      SELECT ${KEY}, w.resource_id, w.due_at, w.deaths, w.strikes, w.quarantined_at, w.lease_session_id, w.lease_is_solo,
         w.resource_id IS NOT DISTINCT FROM w.lease_resource_id AS is_guilty, d.death
       FROM work_items w JOIN unnest($1::uuid[], $2::text[]) AS d (session_id, death) ON w.lease_session_id = d.session_id
       WHERE w.lease_token IS NOT NULL ORDER BY ${KEY} FOR UPDATE OF w),
@@ -87,7 +87,7 @@ export const STRIKE_LEASES_OF_SESSIONS: Statement = {
         reason = CASE WHEN e.due_at IS NULL THEN 'WORKER_DIED' ELSE w.reason END,
         message = CASE WHEN e.due_at IS NULL THEN e.death ELSE w.message END,
         last_error = CASE WHEN e.is_guilty THEN e.death ELSE w.last_error END,
-        is_struck = w.is_struck OR e.is_guilty, strikes = least(e.strikes + e.added, 32767),
+        deaths = least(e.deaths + e.is_guilty::integer, 32767), strikes = least(e.strikes + e.added, 32767),
         quarantined_at = e.quarantined_since, is_quarantine_shown = w.is_quarantine_shown AND e.added = 0
       FROM judged e, clock WHERE ${SAME_KEY} AND e.resource_id IS NOT NULL
       RETURNING w.resource_group, w.kind, w.due_at)
