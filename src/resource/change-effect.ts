@@ -1,3 +1,4 @@
+import { sameOwner } from "./owner.js";
 import type { Resource } from "./resource.js";
 import { sameEntries, sameList } from "./resource.js";
 import type { WorkReason } from "./work.js";
@@ -45,6 +46,7 @@ function sameMetadata(a: Resource, b: Resource): boolean {
     a.shardId === b.shardId &&
     sameEntries(a.labels, b.labels) &&
     sameEntries(a.annotations, b.annotations) &&
-    sameList(a.finalizers, b.finalizers)
+    sameList(a.finalizers, b.finalizers) &&
+    sameOwner(a.owner, b.owner)
   );
 }

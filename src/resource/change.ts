@@ -26,6 +26,8 @@ export interface Change {
   readonly resource: Resource;
   /** Labels before the change; null for ADDED. */
   readonly previousLabels: StringMap | null;
+  /** Uid of the owner before the change; null for ADDED and for none. */
+  readonly previousOwnerUid: string | null;
   /** The resource's revision before this change, in this log; 0 for ADDED. */
   readonly previousRevision: bigint;
   /** The resource's generation before this change; 0 for ADDED. Below the resource's own: its desired state was written. */

@@ -1,4 +1,5 @@
 import type { ResourceKey } from "./key.js";
+import type { Owner } from "./owner.js";
 import type { StringMap } from "./resource.js";
 import type { PassReport, SessionPolicy } from "./work.js";
 
@@ -10,7 +11,12 @@ export interface ResourceInput {
   readonly annotations: StringMap;
   readonly finalizers: readonly string[];
   readonly specJson: string | null;
+  /** Undefined: as stored. Null: none. */
+  readonly owner?: Owner | null | undefined;
 }
+
+/** What the deletion of a resource does to those that belong to it (`DeletionPropagation` in resource_service.proto). */
+export type DeletionPropagation = "BACKGROUND" | "FOREGROUND" | "ORPHAN";
 
 /** What the writer saw; a write is refused when the stored value differs. */
 export interface Precondition {
@@ -43,7 +49,31 @@ export type Command =
       readonly metadata: MetadataInput | undefined;
       readonly expected: Precondition;
     }
-  | { readonly type: "delete"; readonly key: ResourceKey; readonly expected: Precondition }
+  | {
+      readonly type: "delete";
+      readonly key: ResourceKey;
+      readonly expected: Precondition;
+      /** BACKGROUND by default. The first request decides: repeating it with another one changes nothing. */
+      readonly propagation?: DeletionPropagation | undefined;
+    }
+  /** The collector's word on a child of an owner on its way out: deletes it, or with ORPHAN takes its owner off. */
+  | {
+      readonly type: "collect";
+      readonly key: ResourceKey;
+      /** UNCHANGED unless the resource is this life of the key and still belongs to this owner. */
+      readonly uid: string;
+      readonly ownerUid: string;
+      readonly propagation: DeletionPropagation;
+    }
+  /** The collector takes off the hold it was waited for by; UNCHANGED when this life of the key does not have it. */
+  | { readonly type: "release-owner"; readonly key: ResourceKey; readonly uid: string; readonly finalizer: string }
+  | {
+      readonly type: "force-finalizer";
+      readonly key: ResourceKey;
+      readonly finalizer: string;
+      readonly message: string;
+      readonly expected: Precondition;
+    }
   /** The end of a pass. */
   | { readonly type: "report"; readonly report: PassReport; readonly session: SessionPolicy }
   /** Adds the reconciler's finalizer before a fresh lease is handed out, so that no side effect outlives its resource. */

@@ -1,12 +1,13 @@
 import type { Command, Outcome } from "./command.js";
 import { setConditions } from "./conditions.js";
 import type { KeyState } from "./decide.js";
-import { addFinalizers, removeFinalizers } from "./finalizers.js";
+import { addFinalizers } from "./finalizers.js";
 import { sameJson } from "./json-text.js";
 import { checkFits } from "./limits.js";
 import { mergePatch } from "./merge-patch.js";
 import { checkObservedGeneration } from "./preconditions.js";
 import { type Resource, type StringMap, sameEntries, sameList } from "./resource.js";
+import { patchFinalizers } from "./server-finalizers.js";
 import type { PassReport } from "./work.js";
 
 /** What a report or hold makes of the resource. */
@@ -72,7 +73,7 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
     observedGeneration: observed > before.observedGeneration ? observed : before.observedGeneration,
     labels: patch(before.labels, report.labels),
     annotations: patch(before.annotations, report.annotations),
-    finalizers: patchFinalizers(before, report, command.session.finalizer),
+    finalizers: reportedFinalizers(before, report, command.session.finalizer),
   };
 }
 
@@ -85,11 +86,11 @@ function reportedStatus({ statusJson }: Resource, report: PassReport): string | 
  * SUCCESS over a deleting resource is the proof that nothing is left outside: the server's own hold goes with it. Only a
  * pass that saw the stored generation proves it: one that began before the deletion was requested has made things.
  */
-function patchFinalizers(before: Resource, report: PassReport, own: string): readonly string[] {
+function reportedFinalizers(before: Resource, report: PassReport, own: string): readonly string[] {
   const sawDeletion = before.deletionRequestedAt !== null && report.observedGeneration === before.generation;
   const isCleanedUp = report.result.type === "SUCCESS" && sawDeletion;
   const removed = isCleanedUp ? [...report.removeFinalizers, own] : report.removeFinalizers;
-  return addFinalizers(removeFinalizers(before.finalizers, removed), report.addFinalizers);
+  return patchFinalizers(before.finalizers, report.addFinalizers, removed);
 }
 
 function patch(current: StringMap, changes: ReadonlyMap<string, string | null>): StringMap {

@@ -1,14 +1,17 @@
 import { backoffMs } from "./backoff.js";
 import { type ChangedBy, changeEffect } from "./change-effect.js";
-import type { Command, Outcome, ResourceInput } from "./command.js";
+import type { Command, DeletionPropagation, Outcome, Precondition, ResourceInput } from "./command.js";
 import { decideQuarantine, withQuarantineEnd } from "./decide-quarantine.js";
 import { decideReport } from "./decide-report.js";
 import { DomainError } from "./errors.js";
+import { withoutForced } from "./forced-finalizer.js";
 import { sameJson } from "./json-text.js";
 import { describeKey, type ResourceKey } from "./key.js";
 import { checkFits } from "./limits.js";
+import { type FindOwner, ownerAfter, ownerOfNew, sameOwner } from "./owner.js";
 import { checkObservedGeneration, checkPrecondition, requireExisting } from "./preconditions.js";
 import { isPending, type Resource, sameEntries, sameList } from "./resource.js";
+import { replaceFinalizers, withHold } from "./server-finalizers.js";
 import { PRIORITY, type WorkItem } from "./work.js";
 import { type EnqueueRequest, enqueue, finishPass, remove, settle } from "./work-item.js";
 import { priorityShiftOf } from "./work-priority.js";
@@ -30,6 +33,8 @@ export interface DecisionContext {
   readonly newUid: () => string;
   /** In [0, 1), another one each time; spreads retries. */
   readonly random: () => number;
+  /** Finds owners, and the owners of those, as earlier decisions left them. */
+  readonly findOwner: FindOwner;
 }
 
 /** The state after a command. `resource` is the very object of the state before when nothing is written. */
@@ -87,12 +92,35 @@ function decideWrite(state: KeyState, command: Command, context: DecisionContext
       const after = touch(current, context, {
         statusJson: command.statusJson,
         observedGeneration,
-        ...command.metadata,
+        ...(command.metadata && {
+          ...command.metadata,
+          finalizers: replaceFinalizers(current.finalizers, command.metadata.finalizers),
+        }),
       });
       return written(current, after, "status-write");
     }
     case "delete":
-      return requestDeletion(requireExisting(before, command.key), command.expected, context);
+      return requestDeletion(
+        requireExisting(before, command.key),
+        command.expected,
+        command.propagation ?? "BACKGROUND",
+        context,
+      );
+    case "collect":
+      return collect(before, command, context);
+    case "release-owner": {
+      if (before === undefined || before.uid !== command.uid || !before.finalizers.includes(command.finalizer)) {
+        return unchanged(before);
+      }
+      const finalizers = before.finalizers.filter((name) => name !== command.finalizer);
+      return written(before, touch(before, context, { finalizers }), "other");
+    }
+    case "force-finalizer": {
+      const current = requireExisting(before, command.key);
+      checkPrecondition(current, command.expected, undefined);
+      const changes = withoutForced(current, command.finalizer, command.message, context.now);
+      return written(current, touch(current, context, changes), "other");
+    }
     case "report":
     case "hold":
       return { ...decideReport(state, command, context.now), by: "holder" };
@@ -166,7 +194,8 @@ function create(input: ResourceInput, context: DecisionContext): Write {
     shardId: input.shardId,
     labels: input.labels,
     annotations: input.annotations,
-    finalizers: input.finalizers,
+    finalizers: replaceFinalizers([], input.finalizers),
+    owner: ownerOfNew(input.key, input.owner, context.findOwner),
     specJson: input.specJson,
     statusJson: null,
     generation: 1n,
@@ -182,40 +211,64 @@ function create(input: ResourceInput, context: DecisionContext): Write {
 }
 
 function replaceDesired(before: Resource, input: ResourceInput, context: DecisionContext): Write {
-  const { shardId, labels, annotations, finalizers, specJson } = input;
+  const { shardId, labels, annotations, specJson } = input;
+  const finalizers = replaceFinalizers(before.finalizers, input.finalizers);
+  const owner = ownerAfter(before, input.owner, context.findOwner);
   const generation = before.generation + 1n;
   return written(
     before,
-    touch(before, context, { shardId, labels, annotations, finalizers, specJson, generation }),
+    touch(before, context, { shardId, labels, annotations, finalizers, owner, specJson, generation }),
     "other",
   );
 }
 
 /** Finalizers are often added by reconcilers: a declaration that names none leaves them alone. */
 function applyDesired(before: Resource, input: ResourceInput, context: DecisionContext): Write {
-  const finalizers = input.finalizers.length === 0 ? before.finalizers : input.finalizers;
+  const finalizers =
+    input.finalizers.length === 0 ? before.finalizers : replaceFinalizers(before.finalizers, input.finalizers);
   const isSame =
     before.shardId === input.shardId &&
     sameEntries(before.labels, input.labels) &&
     sameEntries(before.annotations, input.annotations) &&
     sameList(before.finalizers, finalizers) &&
+    sameOwner(before.owner, ownerAfter(before, input.owner, context.findOwner)) &&
     isSameJson(before.specJson, input.specJson);
-  if (isSame) return { outcome: "UNCHANGED", after: before, answer: before, by: "other" };
+  if (isSame) return unchanged(before);
   return replaceDesired(before, { ...input, finalizers }, context);
 }
 
 function requestDeletion(
   before: Resource,
-  expected: { revision?: bigint | undefined },
+  expected: Precondition,
+  propagation: DeletionPropagation,
   context: DecisionContext,
 ): Write {
   checkPrecondition(before, expected, undefined);
-  if (before.finalizers.length === 0) return { outcome: "REMOVED", after: undefined, answer: before, by: "other" };
   if (before.deletionRequestedAt !== null) {
     return { outcome: "DELETION_REQUESTED", after: before, answer: before, by: "other" };
   }
-  const after = touch(before, context, { deletionRequestedAt: context.now, generation: before.generation + 1n });
+  const finalizers = withHold(before.finalizers, propagation);
+  if (finalizers.length === 0) return { outcome: "REMOVED", after: undefined, answer: before, by: "other" };
+  const generation = before.generation + 1n;
+  const after = touch(before, context, { finalizers, deletionRequestedAt: context.now, generation });
   return { outcome: "DELETION_REQUESTED", after, answer: after, by: "other" };
+}
+
+/** Whoever was released, adopted by another owner or created anew since the collector looked is none of its business. */
+function collect(
+  before: Resource | undefined,
+  command: Extract<Command, { type: "collect" }>,
+  context: DecisionContext,
+): Write {
+  if (before === undefined || before.uid !== command.uid || before.owner?.uid !== command.ownerUid) {
+    return unchanged(before);
+  }
+  if (command.propagation === "ORPHAN") return written(before, touch(before, context, { owner: null }), "other");
+  return requestDeletion(before, {}, command.propagation, context);
+}
+
+function unchanged(before: Resource | undefined): Write {
+  return { outcome: "UNCHANGED", after: before, answer: before, by: "other" };
 }
 
 /** A write that drops the last finalizer of a resource whose deletion was requested removes it (I5). */
@@ -247,6 +300,9 @@ export function keyOf(command: Command): ResourceKey {
     case "hold":
     case "show-quarantine":
     case "release-quarantine":
+    case "collect":
+    case "release-owner":
+    case "force-finalizer":
       return command.key;
     case "report":
       return command.report.key;

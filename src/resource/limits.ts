@@ -1,5 +1,6 @@
 import { DomainError, invalidField } from "./errors.js";
 import type { Resource } from "./resource.js";
+import { isServerFinalizer } from "./server-finalizers.js";
 
 /**
  * The limits of a resource (I9), the same on every protocol. A character is a Unicode code point; bytes are of UTF-8.
@@ -20,7 +21,7 @@ export const LABELS_MAX = 256;
 /** Annotations of a resource. Their values are bounded by the size of the resource only. */
 export const ANNOTATIONS_MAX = 256;
 
-/** Finalizers of a resource: each is a party the deletion waits for. */
+/** Finalizers of a resource, the server's own apart: each is a party the deletion waits for. */
 export const FINALIZERS_MAX = 64;
 
 /** Conditions set by one report. */
@@ -54,7 +55,7 @@ type Limited = Pick<Resource, "key" | "shardId" | "labels" | "annotations" | "fi
 export function checkFits(resource: Limited): void {
   checkCount("labels", resource.labels.size, LABELS_MAX);
   checkCount("annotations", resource.annotations.size, ANNOTATIONS_MAX);
-  checkCount("finalizers", resource.finalizers.length, FINALIZERS_MAX);
+  checkCount("finalizers", resource.finalizers.filter((name) => !isServerFinalizer(name)).length, FINALIZERS_MAX);
   const bytes = resourceBytes(resource);
   if (bytes <= RESOURCE_MAX_BYTES) return;
   throw new DomainError(

@@ -7,5 +7,7 @@ export interface ResourceFilter {
   readonly namespace?: string | undefined;
   readonly name?: string | undefined;
   readonly shardId?: string | undefined;
+  /** Of the owner, as the server writes uids. */
+  readonly ownerUid?: string | undefined;
   readonly labels?: LabelSelector | undefined;
 }

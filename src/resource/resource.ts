@@ -1,4 +1,5 @@
 import type { ResourceKey } from "./key.js";
+import type { Owner } from "./owner.js";
 
 /** Labels and annotations. A Map, so that a key such as `__proto__` is a key like any other. */
 export type StringMap = ReadonlyMap<string, string>;
@@ -13,6 +14,8 @@ export interface Resource {
   readonly labels: StringMap;
   readonly annotations: StringMap;
   readonly finalizers: readonly string[];
+  /** The resource this one belongs to; its uid is never empty here. It may be gone. */
+  readonly owner: Owner | null;
   /** JSON text; null when nothing was declared. */
   readonly specJson: string | null;
   /** JSON text; null when nothing was reported. */
@@ -31,7 +34,7 @@ export interface Resource {
 }
 
 /** Whether a reconciler still has to act on the desired state. */
-export function isPending(resource: Resource): boolean {
+export function isPending(resource: Pick<Resource, "generation" | "observedGeneration">): boolean {
   return resource.generation > resource.observedGeneration;
 }
 

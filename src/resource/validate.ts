@@ -4,6 +4,8 @@ import { checkJsonText } from "./json-text.js";
 import type { ResourceKey } from "./key.js";
 import { checkFits } from "./limits.js";
 import { checkAnnotation, checkFinalizers, checkLabel, checkName, checkText } from "./names.js";
+import type { Owner } from "./owner.js";
+import { quote } from "./quote.js";
 import type { ResourceFilter } from "./resource-filter.js";
 
 /**
@@ -17,6 +19,7 @@ export function validateInput(input: ResourceInput): void {
   checkName("shard_id", input.shardId);
   checkFits({ ...input, statusJson: null });
   checkMetadata(input);
+  if (input.owner) checkOwner(input.owner, input.key);
   if (input.specJson !== null) checkJsonText("spec", input.specJson);
 }
 
@@ -53,6 +56,21 @@ export function validateFilter(filter: ResourceFilter): void {
   checkText("namespace", filter.namespace ?? "");
   checkText("name", filter.name ?? "");
   checkText("shard_id", filter.shardId ?? "");
+  if (filter.ownerUid !== undefined) checkUid("owner_uid", filter.ownerUid);
+}
+
+/** Characters of the reason given for forcing a finalizer off: it stands in the resource from then on. */
+const FORCE_MESSAGE_MAX_CHARACTERS = 1_024;
+
+/** Checks what is to be forced off and why; whether the resource has it is decided under its lock. */
+export function validateForce(key: ResourceKey, finalizer: string, message: string): void {
+  validateKey(key);
+  checkName("finalizer", finalizer);
+  if (message === "") throw invalidField("message", "must say who forces the finalizer off, and why; it is recorded");
+  checkText("message", message);
+  if ([...message].length > FORCE_MESSAGE_MAX_CHARACTERS) {
+    throw invalidField("message", `must be at most ${FORCE_MESSAGE_MAX_CHARACTERS} characters long; shorten it`);
+  }
 }
 
 /** Throws INVALID_ARGUMENT for a negative generation; undefined stands for "not said". */
@@ -65,6 +83,22 @@ function checkMetadata({ labels, annotations, finalizers }: MetadataInput): void
   for (const [key, value] of labels) checkLabel(key, value);
   for (const [key, value] of annotations) checkAnnotation(key, value);
   checkFinalizers("finalizers", finalizers);
+}
+
+function checkOwner(owner: Owner, child: ResourceKey): void {
+  checkName("owner.resource_group", owner.resourceGroup);
+  checkName("owner.kind", owner.kind);
+  checkName("owner.name", owner.name);
+  if (owner.uid !== "") checkUid("owner.uid", owner.uid);
+  if (owner.resourceGroup === child.resourceGroup && owner.kind === child.kind && owner.name === child.name) {
+    throw invalidField("owner", "must not be the resource itself; name another one, or none");
+  }
+}
+
+/** PostgreSQL reads other spellings of a uid too, but events are compared as text. */
+function checkUid(field: string, uid: string): void {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(uid)) return;
+  throw invalidField(field, `must be a uid as the server writes it, in lower case with dashes (got ${quote(uid)})`);
 }
 
 const NO_METADATA: MetadataInput = { shardId: "", labels: new Map(), annotations: new Map(), finalizers: [] };

@@ -1,3 +1,4 @@
+import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from "./server-finalizers.js";
 import type { WorkItem } from "./work.js";
 
 /** What the queue has for a resource, in one word. */
@@ -72,9 +73,9 @@ function serverHold(finalizer: string, { ownedResources, ownedExample }: HeldRes
   const number = ownedResources >= OWNED_COUNT_MAX ? `${OWNED_COUNT_MAX} or more` : String(ownedResources);
   const example = ownedExample === "" ? "" : `, for example ${ownedExample}`;
   switch (finalizer) {
-    case "reconcile.dev/foreground":
+    case FOREGROUND_FINALIZER:
       return `waits until its owned resources are gone: ${number} left${example}`;
-    case "reconcile.dev/orphan":
+    case ORPHAN_FINALIZER:
       return `waits until its owned resources have no owner any more: ${number} left${example}`;
     default:
       return undefined;

@@ -9,6 +9,7 @@ import { RedisDoorbellChannel } from "./log/doorbell-channel.js";
 import { Publisher } from "./log/publisher.js";
 import { StreamKeys } from "./log/stream-keys.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
+import { Collector } from "./owners/collector.js";
 import { RedisConnections } from "./redis-connection.js";
 import { ResourceService } from "./service/resource-service.js";
 import { openStore, type PostgresStore } from "./store/postgres-store.js";
@@ -110,7 +111,16 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   const cache = redis && new ResourceCache({ redis: redis.connections.commands, keys: redis.keys, reader, logger });
   const onLineageLost = () => void cache?.purge();
   const watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger, onLineageLost });
-  const work = new WorkQueue({ database, sink, reader, doorbellChannel: redis?.doorbell, metrics, logger });
+  const collector = new Collector({ database, sink, logger });
+  const work = new WorkQueue({
+    database,
+    sink,
+    reader,
+    doorbellChannel: redis?.doorbell,
+    onCollectionDue: () => collector.look(),
+    metrics,
+    logger,
+  });
   const publisher =
     redis &&
     new Publisher({
@@ -123,11 +133,13 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
       compatStreams: config.compatStreams,
     });
   if (publisher !== undefined) closers.push(() => publisher.stop());
-  deliver = async ({ changes, due }) => {
+  closers.push(() => collector.stop());
+  deliver = async ({ changes, due, isCollecting }) => {
     const published = publisher?.publish(changes);
     watch.offer(changes);
     cache?.store(changes);
     work.onCommitted(due);
+    if (isCollecting) collector.look();
     for (const { resourceGroup, kind, items } of due) {
       metrics.workqueueAdds.inc({ resource_group: resourceGroup, kind }, items);
     }
@@ -157,7 +169,7 @@ function serve({ store, watch, work, cache }: Rooms, options: ServeOptions): Pro
   const { config, metrics, furtherMetrics, logger } = options;
   return startApi({
     config: { host: config.serverHost, port: config.serverPort, corsAllowedOrigins: config.corsAllowedOrigins },
-    resources: new ResourceService({ sink: store.sink, reader: store.reader, cache, watch }),
+    resources: new ResourceService({ sink: store.sink, reader: store.reader, cache, watch, logger }),
     watch,
     work,
     tokens: new ResumeTokens(store.identity),

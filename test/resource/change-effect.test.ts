@@ -11,6 +11,7 @@ const STORED: Resource = {
   labels: new Map([["tier", "web"]]),
   annotations: new Map(),
   finalizers: ["hold"],
+  owner: null,
   specJson: "{}",
   statusJson: null,
   generation: 2n,

@@ -7,7 +7,7 @@ import { type PassReport, PRIORITY, type WorkItem } from "../../src/resource/wor
 import { thing, thingKey } from "../support/things.js";
 
 const now = new Date("2026-01-02T03:04:05.678Z");
-const context = { now, newId: () => 7n, newUid: () => "uid-7", random: () => 0 };
+const context = { now, newId: () => 7n, newUid: () => "uid-7", random: () => 0, findOwner: () => undefined };
 const nothing: KeyState = { resource: undefined, item: undefined, isSessionLive: false };
 const key = thingKey("a");
 

@@ -10,7 +10,7 @@ const LATER = new Date("2026-01-01T01:00:00Z");
 const input = thing("a", { specJson: "{}" });
 const { key } = input;
 
-const context = { now: LATER, newId: () => 7n, newUid: () => "uid", random: () => 0 };
+const context = { now: LATER, newId: () => 7n, newUid: () => "uid", random: () => 0, findOwner: () => undefined };
 const run = (state: KeyState, command: Command) => decide(state, command, context);
 
 /** A quarantined resource; `over` replaces parts of it. */

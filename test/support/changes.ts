@@ -14,6 +14,7 @@ export function makeResource(fields: Partial<Resource> = {}): Resource {
     labels: new Map(),
     annotations: new Map(),
     finalizers: [],
+    owner: null,
     specJson: '{"size": 1}',
     statusJson: null,
     generation: 1n,
@@ -37,6 +38,7 @@ export interface ChangeFields {
   readonly type?: ChangeType;
   readonly resource?: Partial<Resource>;
   readonly previousLabels?: ReadonlyMap<string, string> | null;
+  readonly previousOwnerUid?: string | null;
   readonly previousRevision?: bigint;
   readonly previousGeneration?: bigint;
   readonly movedTo?: string | null;
@@ -73,6 +75,7 @@ export class TestHistory {
       type,
       resource: makeResource({ ...fields.resource, revision: revision + 1n }),
       previousLabels: fields.previousLabels ?? (type === "ADDED" ? null : new Map()),
+      previousOwnerUid: fields.previousOwnerUid ?? null,
       previousRevision: fields.previousRevision ?? 0n,
       previousGeneration: fields.previousGeneration ?? 0n,
       movedTo: fields.movedTo ?? null,

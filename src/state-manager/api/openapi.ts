@@ -48,6 +48,13 @@ export const OPENAPI = {
         responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 429, 503) },
       }),
       delete: operation("deleteResource", "Remove a resource, or request its deletion while finalizers hold it", {
+        parameters: [
+          query(
+            "propagation",
+            "What becomes of the resources it owns: deleted soon after, deleted before it goes, or left without an owner.",
+            { type: "string", enum: ["background", "foreground", "orphan"], default: "background" },
+          ),
+        ],
         responses: { 204: { description: "Removed, or marked for deletion." }, ...errors(400, 403, 404, 429, 503) },
       }),
     },
@@ -178,6 +185,7 @@ export const OPENAPI = {
           labels: labels(),
           annotations: { type: ["object", "null"], additionalProperties: { type: "string" } },
           finalizers: { type: ["array", "null"], items: { type: "string" } },
+          owner: { oneOf: [{ $ref: "#/components/schemas/Owner" }, { type: "null" }] },
           created_at: { type: "string", format: "date-time" },
           updated_at: { type: "string", format: "date-time" },
           deletion_timestamp: { type: ["string", "null"], format: "date-time" },
@@ -190,12 +198,28 @@ export const OPENAPI = {
         },
       },
       Work: OPENAPI_WORK,
+      Owner: {
+        type: "object",
+        description: "The resource that another one belongs to, in the same namespace.",
+        required: ["resource_group", "kind", "name"],
+        properties: {
+          resource_group: name("The owner's API group."),
+          kind: name("The owner's type."),
+          name: name("The owner's name."),
+          uid: {
+            type: ["string", "null"],
+            format: "uuid",
+            description: "In a write it may be left out: then whoever has the name now is meant.",
+          },
+        },
+      },
       CreateResource: {
         type: "object",
         required: ["name", "shard_id"],
         properties: {
           name: name("Unique within group, kind and namespace."),
           ...metadata(),
+          owner: owner("Absent or null is none."),
           spec: { description: "Any JSON." },
         },
       },
@@ -204,6 +228,7 @@ export const OPENAPI = {
         required: ["shard_id"],
         properties: {
           ...metadata(),
+          owner: owner("Absent leaves the stored one, null takes it off."),
           spec: { description: "Any JSON; absent is null." },
           version: {
             type: ["integer", "null"],
@@ -273,6 +298,7 @@ function filters() {
   const exact = ["resource_group", "kind", "namespace", "name", "shard_id"];
   return [
     ...exact.map((parameter) => query(parameter, "Exact; empty matches everything.", { type: "string" })),
+    query("owner_uid", "Exact `uid` of the owner.", { type: "string", format: "uuid" }),
     query("label_selector", "For example `tier in (web, api), env in (prod)`.", { type: "string" }),
   ];
 }
@@ -293,6 +319,10 @@ function metadata() {
       description: "Absent removes them.",
     },
   };
+}
+
+function owner(description: string) {
+  return { oneOf: [{ $ref: "#/components/schemas/Owner" }, { type: "null" }], description };
 }
 
 function labels() {

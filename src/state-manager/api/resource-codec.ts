@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import {
+  type Owner as OwnerMessage,
   PayloadEncoding,
   type ResourceKey as ResourceKeyMessage,
   type Resource as ResourceMessage,
@@ -9,6 +10,7 @@ import {
 import type { ResourceInput as ResourceInputMessage } from "../../../gen/reconcile/v1/resource_service_pb.js";
 import type { ResourceInput } from "../../resource/command.js";
 import type { ResourceKey } from "../../resource/key.js";
+import type { Owner } from "../../resource/owner.js";
 import type { Resource, StringMap } from "../../resource/resource.js";
 import { payloadText, payloadValue } from "./payload.js";
 
@@ -33,8 +35,16 @@ export function decodeInput(message: ResourceInputMessage | undefined): Resource
     labels: decodeMap(message?.labels),
     annotations: decodeMap(message?.annotations),
     finalizers: message?.finalizers ?? [],
+    owner: decodeOwner(message?.owner),
     specJson: payloadText("spec", message?.spec, message?.specJson ?? ""),
   };
+}
+
+/** Unset: as stored; one with nothing in it: none. */
+function decodeOwner(message: OwnerMessage | undefined): Owner | null | undefined {
+  if (message === undefined) return undefined;
+  const { resourceGroup, kind, name, uid } = message;
+  return [resourceGroup, kind, name, uid].every((part) => part === "") ? null : { resourceGroup, kind, name, uid };
 }
 
 function decodeMap(map: Readonly<Record<string, string>> | undefined): StringMap {
@@ -62,6 +72,7 @@ export function encodeResource(resource: Resource, encoding: PayloadEncoding): R
     updatedAt: timestampFromDate(resource.updatedAt),
     deletionRequestedAt: encodeTime(resource.deletionRequestedAt),
     writeCount: resource.writeCount,
+    owner: resource.owner ?? undefined,
   });
 }
 

@@ -2,10 +2,12 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import {
   ApplyResult,
   Consistency,
+  DeletionPropagation as DeletionPropagationMessage,
   type ResourceFilter as ResourceFilterMessage,
   type ResourceService as ResourceServiceDescriptor,
 } from "../../../gen/reconcile/v1/resource_service_pb.js";
-import type { Outcome, Precondition } from "../../resource/command.js";
+import type { DeletionPropagation, Outcome, Precondition } from "../../resource/command.js";
+import { invalidField } from "../../resource/errors.js";
 import { PAGE_MAX_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
 import { parseLabelSelector } from "../../resource/parse-label-selector.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
@@ -23,7 +25,7 @@ const PAGE_SIZE = { default: PAGE_SIZE_DEFAULT, max: PAGE_SIZE_MAX };
 export function resourceHandler(
   resources: ResourceService,
   source: WatchSource,
-): Partial<ServiceImpl<typeof ResourceServiceDescriptor>> {
+): ServiceImpl<typeof ResourceServiceDescriptor> {
   const encoder = new WatchEncoder();
   return {
     async createResource({ resource, payloadEncoding }) {
@@ -74,9 +76,16 @@ export function resourceHandler(
     },
 
     async deleteResource(request) {
-      const deleted = await resources.delete(decodeKey(request.key), decodePrecondition(request));
+      const propagation = decodePropagation(request.propagation);
+      const deleted = await resources.delete(decodeKey(request.key), decodePrecondition(request), propagation);
       const resource = encodeResource(deleted.resource, request.payloadEncoding);
       return { removed: deleted.outcome === "REMOVED", resource };
+    },
+
+    async forceRemoveFinalizer(request) {
+      const { key, finalizer, message, payloadEncoding } = request;
+      const forced = await resources.forceFinalizer(decodeKey(key), finalizer, message, decodePrecondition(request));
+      return { removed: forced.outcome === "REMOVED", resource: encodeResource(forced.resource, payloadEncoding) };
     },
 
     async *watchResources(request, { signal, requestHeader }) {
@@ -110,8 +119,24 @@ function decodeFilter(message: ResourceFilterMessage | undefined): ResourceFilte
     namespace: message?.namespace || undefined,
     name: message?.name || undefined,
     shardId: message?.shardId || undefined,
+    ownerUid: message?.ownerUid || undefined,
     labels: message?.labelSelector ? parseLabelSelector(message.labelSelector) : undefined,
   };
+}
+
+function decodePropagation(propagation: DeletionPropagationMessage): DeletionPropagation {
+  switch (propagation) {
+    case DeletionPropagationMessage.UNSPECIFIED:
+    case DeletionPropagationMessage.BACKGROUND:
+      return "BACKGROUND";
+    case DeletionPropagationMessage.FOREGROUND:
+      return "FOREGROUND";
+    case DeletionPropagationMessage.ORPHAN:
+      return "ORPHAN";
+    default:
+      // A client of a newer contract; guessing would delete what it wanted to keep.
+      throw invalidField("propagation", `must be BACKGROUND, FOREGROUND or ORPHAN (got ${String(propagation)})`);
+  }
 }
 
 function decodePrecondition(message: {

@@ -1,3 +1,4 @@
+import type { Owner } from "../../resource/owner.js";
 import type { Resource, StringMap } from "../../resource/resource.js";
 
 /**
@@ -15,12 +16,17 @@ export function resourceJson(resource: Resource): string {
     `,"labels":${resource.labels.size === 0 ? "{}" : mapJson(resource.labels)}` +
     `,"annotations":${resource.annotations.size === 0 ? "null" : mapJson(resource.annotations)}` +
     `,"finalizers":${resource.finalizers.length === 0 ? "null" : JSON.stringify(resource.finalizers)}` +
+    `,"owner":${resource.owner === null ? "null" : ownerJson(resource.owner)}` +
     `,"created_at":"${resource.createdAt.toISOString()}","updated_at":"${resource.updatedAt.toISOString()}"` +
     `,"deletion_timestamp":${timeJson(resource.deletionRequestedAt)}` +
     `,"version":${resource.generation},"current_version":${resource.observedGeneration},"revision":${resource.revision}` +
     `,"write_count":${resource.writeCount}` +
     `,"spec":${resource.specJson ?? "null"},"status":${resource.statusJson ?? "null"}}`
   );
+}
+
+function ownerJson({ resourceGroup, kind, name, uid }: Owner): string {
+  return JSON.stringify({ resource_group: resourceGroup, kind, name, uid });
 }
 
 function mapJson(map: StringMap): string {

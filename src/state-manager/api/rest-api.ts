@@ -7,7 +7,7 @@ import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
 import { RestBody, readBody } from "./rest-body.js";
 import { answerError, errorJson } from "./rest-dialect.js";
-import { decodeListQuery } from "./rest-queries.js";
+import { decodeListQuery, decodePropagation } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
 import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
 import type { SseWatch } from "./watch-sse.js";
@@ -109,7 +109,7 @@ export class RestApi {
       case "release":
         return ok(await this.#work.releaseQuarantine(key));
       case "delete":
-        await this.#resources.delete(key, {});
+        await this.#resources.delete(key, {}, decodePropagation(new URLSearchParams(search)));
         return { status: 204 };
       case "create": {
         const created = await this.#resources.create(decodeCreate(key, await this.#body(request)));

@@ -77,6 +77,25 @@ export class RestBody {
     return Number.isSafeInteger(value) ? BigInt(value) : exactInteger(this.#rawText(field), value);
   }
 
+  /** An object with strings, absent and null ones empty; null when null, undefined when absent: here the two differ. */
+  object<Field extends string>(
+    field: string,
+    fields: readonly Field[],
+  ): Readonly<Record<Field, string>> | null | undefined {
+    const value = this.#own(field);
+    if (value === undefined || value === null) return value;
+    if (typeof value !== "object" || Array.isArray(value)) {
+      throw invalidJson(field, `${field} must be an object, or null for none`);
+    }
+    const entries = fields.map((name) => {
+      const part: unknown = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : "";
+      if (typeof (part ?? "") !== "string") throw invalidJson(`${field}.${name}`, `${field}.${name} must be a string`);
+      return [name, part ?? ""] as const;
+    });
+    // One entry for each of the fields, and each a string.
+    return Object.fromEntries(entries) as Record<Field, string>;
+  }
+
   /** The text of a member as it was sent; null when absent or null. */
   json(field: string): string | null {
     return this.#own(field) == null ? null : (this.#rawText(field) ?? null);

@@ -20,6 +20,10 @@ const WORDINGS: Readonly<Partial<Record<ErrorReason, Wording>>> = {
   REVISION_CONFLICT: { status: 409, prefix: "Version conflict: " },
   UID_CONFLICT: { status: 409, prefix: "Version conflict: " },
   SHARD_CONFLICT: { status: 409, prefix: "Version conflict: " },
+  OWNER_NOT_FOUND: { status: 400, prefix: "Validation failed: " },
+  OWNER_DELETING: { status: 400, prefix: "Validation failed: " },
+  OWNER_CYCLE: { status: 400, prefix: "Validation failed: " },
+  OWNER_TOO_DEEP: { status: 400, prefix: "Validation failed: " },
   OBSERVED_GENERATION_AHEAD: { status: 400, prefix: "Current version unavailable: " },
   // A watch that cannot go on from its token; HTTP has a word for it.
   COMPACTED: { status: 410, prefix: "" },

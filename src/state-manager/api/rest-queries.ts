@@ -1,7 +1,8 @@
+import type { DeletionPropagation } from "../../resource/command.js";
 import { invalidField } from "../../resource/errors.js";
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
 import { parseLabelSelector } from "../../resource/parse-label-selector.js";
-import { cut } from "../../resource/quote.js";
+import { cut, quote } from "../../resource/quote.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { validateFilter } from "../../resource/validate.js";
 import type { ListRequest } from "../service/resource-service.js";
@@ -43,6 +44,21 @@ export function decodeWatchQuery(query: URLSearchParams): WatchRequest {
   };
 }
 
+const PROPAGATIONS: ReadonlyMap<string, DeletionPropagation> = new Map([
+  ["", "BACKGROUND"],
+  ["background", "BACKGROUND"],
+  ["foreground", "FOREGROUND"],
+  ["orphan", "ORPHAN"],
+]);
+
+/** What a `DELETE` does to what the resource owns. Throws INVALID_FIELD. */
+export function decodePropagation(query: URLSearchParams): DeletionPropagation {
+  const word = query.get("propagation") ?? "";
+  const propagation = PROPAGATIONS.get(word);
+  if (propagation !== undefined) return propagation;
+  throw invalidField("propagation", `must be background, foreground or orphan (got ${quote(word)})`);
+}
+
 function decodeFilter(query: URLSearchParams): ResourceFilter {
   const selector = query.get("label_selector");
   return {
@@ -51,6 +67,7 @@ function decodeFilter(query: URLSearchParams): ResourceFilter {
     namespace: query.get("namespace") || undefined,
     name: query.get("name") || undefined,
     shardId: query.get("shard_id") || undefined,
+    ownerUid: query.get("owner_uid") || undefined,
     // An empty one is left out by clients that always write the parameter; a blank one is a mistake.
     labels: selector ? parseLabelSelector(selector) : undefined,
   };

@@ -1,5 +1,6 @@
 import type { MetadataInput, Precondition, ResourceInput } from "../../resource/command.js";
 import type { ResourceKey } from "../../resource/key.js";
+import type { Owner } from "../../resource/owner.js";
 import type { RestBody } from "./rest-body.js";
 
 /** The create request: the group, namespace and kind of the path win over the body, which names the resource. */
@@ -35,11 +36,19 @@ function checkTypes(body: RestBody): void {
   body.string("name");
   body.counter("version");
   body.counter("current_version");
+  decodeOwner(body);
 }
 
 function decodeDesired(key: ResourceKey, body: RestBody): ResourceInput {
   const { shardId, labels, annotations, finalizers } = decodeMetadata(body);
-  return { key, shardId, labels, annotations, finalizers, specJson: body.json("spec") };
+  return { key, shardId, labels, annotations, finalizers, specJson: body.json("spec"), owner: decodeOwner(body) };
+}
+
+/** Absent leaves the stored one: clients that know of no owners write objects without. */
+function decodeOwner(body: RestBody): Owner | null | undefined {
+  const owner = body.object("owner", ["resource_group", "kind", "name", "uid"]);
+  if (!owner) return owner;
+  return { resourceGroup: owner.resource_group, kind: owner.kind, name: owner.name, uid: owner.uid };
 }
 
 /** What is absent is removed. */

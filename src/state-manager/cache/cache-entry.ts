@@ -1,4 +1,5 @@
 import type { ResourceKey } from "../../resource/key.js";
+import type { Owner } from "../../resource/owner.js";
 import type { Resource } from "../../resource/resource.js";
 
 /** What the cache says of a key: a resource, its end, or that it is too large to be kept here. */
@@ -22,6 +23,8 @@ interface Meta {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly finalizers: readonly string[];
+  /** Absent in entries that a program without owners wrote. */
+  readonly owner?: Owner | null;
   readonly generation: string;
   readonly observed: string;
   readonly revision: string;
@@ -40,6 +43,7 @@ export function encodeFields(entry: CacheEntry): readonly [meta: string, spec: s
     labels: Object.fromEntries(resource.labels),
     annotations: Object.fromEntries(resource.annotations),
     finalizers: resource.finalizers,
+    owner: resource.owner,
     generation: String(resource.generation),
     observed: String(resource.observedGeneration),
     revision: String(resource.revision),
@@ -66,6 +70,7 @@ export function decodeEntry(key: ResourceKey, fields: readonly (string | null)[]
     labels: new Map(Object.entries(meta.labels)),
     annotations: new Map(Object.entries(meta.annotations)),
     finalizers: meta.finalizers,
+    owner: meta.owner ?? null,
     specJson: spec || null,
     statusJson: status || null,
     generation: BigInt(meta.generation),

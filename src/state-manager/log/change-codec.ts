@@ -1,5 +1,6 @@
 import type { Change, ChangeType } from "../../resource/change.js";
 import type { ResourceKey } from "../../resource/key.js";
+import type { Owner } from "../../resource/owner.js";
 
 /** A change as PostgreSQL and Redis store it: what is searched in columns, the rest in `meta`, payloads untouched. */
 export interface ChangeRecord extends ResourceKey {
@@ -22,6 +23,8 @@ interface Meta {
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
   readonly finalizers: readonly string[];
+  /** Absent in events that a program without owners wrote; `previousOwnerUid` too. */
+  readonly owner?: Owner | null;
   readonly generation: string;
   readonly observed: string;
   readonly writes: string;
@@ -29,6 +32,7 @@ interface Meta {
   readonly updated: number;
   readonly deletionRequested: number | null;
   readonly previousLabels: Readonly<Record<string, string>> | null;
+  readonly previousOwnerUid?: string | null;
   readonly previousRevision: string;
   readonly previousGeneration: string;
   readonly movedTo: string | null;
@@ -44,6 +48,7 @@ export function encodeMeta(change: Change): string {
     labels: Object.fromEntries(resource.labels),
     annotations: Object.fromEntries(resource.annotations),
     finalizers: resource.finalizers,
+    owner: resource.owner,
     generation: String(resource.generation),
     observed: String(resource.observedGeneration),
     writes: String(resource.writeCount),
@@ -51,6 +56,7 @@ export function encodeMeta(change: Change): string {
     updated: resource.updatedAt.getTime(),
     deletionRequested: resource.deletionRequestedAt?.getTime() ?? null,
     previousLabels: change.previousLabels === null ? null : Object.fromEntries(change.previousLabels),
+    previousOwnerUid: change.previousOwnerUid,
     previousRevision: String(change.previousRevision),
     previousGeneration: String(change.previousGeneration),
     movedTo: change.movedTo,
@@ -77,6 +83,7 @@ export function decodeChange(record: ChangeRecord): Change {
       labels: new Map(Object.entries(meta.labels)),
       annotations: new Map(Object.entries(meta.annotations)),
       finalizers: meta.finalizers,
+      owner: meta.owner ?? null,
       specJson: record.spec,
       statusJson: record.status,
       generation: BigInt(meta.generation),
@@ -88,6 +95,7 @@ export function decodeChange(record: ChangeRecord): Change {
       deletionRequestedAt: meta.deletionRequested === null ? null : new Date(meta.deletionRequested),
     },
     previousLabels: meta.previousLabels === null ? null : new Map(Object.entries(meta.previousLabels)),
+    previousOwnerUid: meta.previousOwnerUid ?? null,
     previousRevision: BigInt(meta.previousRevision),
     previousGeneration: BigInt(meta.previousGeneration),
     movedTo: meta.movedTo,

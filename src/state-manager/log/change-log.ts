@@ -34,6 +34,8 @@ export interface CommittedBatch {
   readonly changes: readonly Change[];
   /** Work that became due, one entry per kind: the doorbell's cue. */
   readonly due: readonly CommittedDue[];
+  /** Owners may be on their way out whose children are to be dealt with: the collector's cue. */
+  readonly isCollecting: boolean;
 }
 
 /** Work of a kind comes due in `inMs` milliseconds (0: now), counted from the commit. */

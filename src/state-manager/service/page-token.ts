@@ -63,10 +63,12 @@ function isId(value: unknown): value is string {
 
 /** Tells selections apart; no secret, so 96 bits are plenty. */
 function digest({ filter, pendingOnly }: Selection): string {
-  const { resourceGroup, kind, namespace, name, shardId, labels } = filter;
+  const { resourceGroup, kind, namespace, name, shardId, ownerUid, labels } = filter;
   const requirements = labels?.requirements.map(({ key, values }) => [key, values]);
   const content = [resourceGroup, kind, namespace, name, shardId, requirements, pendingOnly].map(
     (part) => part ?? null,
   );
+  // Only when it selects, so that tokens of other lists mean the same to programs without owners.
+  if (ownerUid !== undefined) content.push(ownerUid);
   return createHash("sha256").update(JSON.stringify(content)).digest("base64url").slice(0, 16);
 }

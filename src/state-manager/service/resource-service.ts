@@ -1,4 +1,5 @@
-import type { Command, Outcome, Precondition, ResourceInput } from "../../resource/command.js";
+import type { Logger } from "pino";
+import type { Command, DeletionPropagation, Outcome, Precondition, ResourceInput } from "../../resource/command.js";
 import { invalidField } from "../../resource/errors.js";
 import type { ResourceKey } from "../../resource/key.js";
 import { requireExisting } from "../../resource/preconditions.js";
@@ -6,6 +7,7 @@ import type { Resource } from "../../resource/resource.js";
 import {
   type StatusWrite,
   validateFilter,
+  validateForce,
   validateInput,
   validateKey,
   validatePrecondition,
@@ -57,6 +59,7 @@ export interface ResourceServiceOptions {
   /** Undefined: CACHED reads are STRONG ones. */
   readonly cache?: CacheReader | undefined;
   readonly watch: Pick<WatchSource, "tokenFor">;
+  readonly logger?: Pick<Logger, "info"> | undefined;
 }
 
 /**
@@ -69,12 +72,14 @@ export class ResourceService {
   readonly #reader: ResourceReader;
   readonly #cache: CacheReader | undefined;
   readonly #watch: Pick<WatchSource, "tokenFor">;
+  readonly #logger: Pick<Logger, "info"> | undefined;
 
-  constructor({ sink, reader, cache, watch }: ResourceServiceOptions) {
+  constructor({ sink, reader, cache, watch, logger }: ResourceServiceOptions) {
     this.#sink = sink;
     this.#reader = reader;
     this.#cache = cache;
     this.#watch = watch;
+    this.#logger = logger;
   }
 
   /** Creates; ALREADY_EXISTS when the key is taken. */
@@ -111,10 +116,28 @@ export class ResourceService {
   }
 
   /** REMOVED, or DELETION_REQUESTED while finalizers hold it; calling it again changes nothing. */
-  async delete(key: ResourceKey, expected: Precondition): Promise<WriteResult> {
+  async delete(
+    key: ResourceKey,
+    expected: Precondition,
+    propagation: DeletionPropagation = "BACKGROUND",
+  ): Promise<WriteResult> {
     validateKey(key);
     validatePrecondition(expected);
-    return this.#submit({ type: "delete", key, expected });
+    return this.#submit({ type: "delete", key, expected, propagation });
+  }
+
+  /** Takes one finalizer off, whoever it belongs to, and records who said so; REMOVED when the resource waited for no other. */
+  async forceFinalizer(
+    key: ResourceKey,
+    finalizer: string,
+    message: string,
+    expected: Precondition,
+  ): Promise<WriteResult> {
+    validateForce(key, finalizer, message);
+    validatePrecondition(expected);
+    const result = await this.#submit({ type: "force-finalizer", key, finalizer, message, expected });
+    this.#logger?.info({ ...key, uid: result.resource.uid, finalizer, message }, "finalizer forced off");
+    return result;
   }
 
   /** One page, in the order of creation. */

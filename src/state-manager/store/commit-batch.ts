@@ -10,6 +10,7 @@ import { BatchDraft, type ItemOutcome } from "./batch-draft.js";
 import { COMMIT, type Connection, type Database, ROLLBACK, rollBack } from "./database.js";
 import { constraintOf, isFromServer, isPartitionMissing, sqlState } from "./driver-errors.js";
 import { dueHints } from "./due-hints.js";
+import { readOwners, wishedOwners } from "./read-owners.js";
 import { readStates } from "./read-states.js";
 import { FIND_FINGERPRINT, type LogEndRow, lockHeadsScript, READ_LOG_ENDS } from "./statements/events.js";
 import { type CommitStamp, type Write, writesOf } from "./write-draft.js";
@@ -82,14 +83,16 @@ export class BatchCommitter {
     const [, ends, states] = await Promise.all([
       connection.query(lockHeadsScript(logs)),
       this.#readEnds(connection, logs, commands.filter(mayCreate).length),
-      readStates(connection, keys, created),
+      readStates(connection, keys, created, wishedOwners(commands)),
     ]);
+    const owners = await readOwners(connection, commands, states, this.#logCount);
     const stamp = stampOf(ends);
     const ids = ends.flatMap((end) => end.ids ?? []).map(BigInt);
     const draft = new BatchDraft({
       logCount: this.#logCount,
       ends: new Map(ends.map(({ log_id, revision, fingerprint }) => [log_id, { revision, fingerprint }])),
       states,
+      owners,
       fingerprint: randomFingerprint(),
       context: {
         now: stamp.now,
@@ -103,10 +106,12 @@ export class BatchCommitter {
       },
     });
     const outcomes = commands.map((command) => draft.apply(command));
+    const due = dueHints(draft.keys, stamp.now);
+    const isCollecting = draft.endings.length > 0 || draft.woken.size > 0;
     return {
       stamp,
       writes: writesOf(draft, this.#logCount, stamp),
-      result: { outcomes, batch: { changes: draft.changes, due: dueHints(draft.keys, stamp.now) } },
+      result: { outcomes, batch: { changes: draft.changes, due, isCollecting } },
     };
   }
 

@@ -188,6 +188,9 @@ function sizeOf(command: Command): number {
     case "hold":
     case "show-quarantine":
     case "release-quarantine":
+    case "collect":
+    case "release-owner":
+    case "force-finalizer":
       return allowance;
   }
 }

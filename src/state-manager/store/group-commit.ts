@@ -99,6 +99,9 @@ function targetShard(command: Command): string | undefined {
     case "hold":
     case "show-quarantine":
     case "release-quarantine":
+    case "collect":
+    case "release-owner":
+    case "force-finalizer":
       return undefined;
   }
 }

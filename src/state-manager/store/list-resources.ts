@@ -66,6 +66,7 @@ function filterConditions({ filter, pendingOnly }: ListQuery, parameter: (value:
   equal("r.namespace", filter.namespace);
   equal("r.name", filter.name);
   equal("r.shard_id", filter.shardId);
+  equal("r.owner_uid", filter.ownerUid);
   if (pendingOnly) {
     equal("w.resource_group", filter.resourceGroup);
     equal("w.kind", filter.kind);

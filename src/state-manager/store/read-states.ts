@@ -92,11 +92,14 @@ export function keyArrays(keys: Iterable<ResourceKey>): unknown[] {
  * Reads resources and locks work items of `keys`; send it only behind the lock of the heads. The items of keys in `created` are
  * left out while there is no resource: a lease of an earlier life survives the insert of the new item. Without such keys it is
  * one round trip; with them the items are locked all in one statement nevertheless, or their order would not be kept.
+ *
+ * The items of stored owners, and of the `owners` wished for, are locked along: what changes a child makes its owner due.
  */
 export async function readStates(
   connection: Connection,
   keys: ReadonlyMap<string, ResourceKey>,
   created: ReadonlySet<string>,
+  owners: ReadonlyMap<string, ResourceKey>,
 ): Promise<Map<string, KeyState>> {
   const read = connection
     .query<ResourceRow>(READ_RESOURCES_BY_KEY, keyArrays(keys.values()))
@@ -104,8 +107,8 @@ export async function readStates(
   const [resources, items] = await Promise.all([
     read,
     created.size === 0
-      ? lockItems(connection, [...keys.values()])
-      : read.then((found) => lockItems(connection, withItems(keys, created, found))),
+      ? lockItems(connection, [...keys.values()], owners)
+      : read.then((found) => lockItems(connection, withItems(keys, created, found), owners)),
   ]);
   const states = new Map<string, KeyState>();
   for (const resource of resources) {
@@ -121,8 +124,13 @@ export async function readStates(
 
 type LockedItemRow = WorkItemRow & { readonly is_session_live: boolean };
 
-async function lockItems(connection: Connection, keys: readonly ResourceKey[]): Promise<readonly LockedItemRow[]> {
-  return keys.length === 0 ? [] : connection.query<LockedItemRow>(LOCK_WORK_ITEMS, keyArrays(keys));
+async function lockItems(
+  connection: Connection,
+  keys: readonly ResourceKey[],
+  owners: ReadonlyMap<string, ResourceKey>,
+): Promise<readonly LockedItemRow[]> {
+  if (keys.length + owners.size === 0) return [];
+  return connection.query<LockedItemRow>(LOCK_WORK_ITEMS, [...keyArrays(keys), ...keyArrays(owners.values())]);
 }
 
 function withItems(

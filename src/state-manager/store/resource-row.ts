@@ -1,3 +1,4 @@
+import type { Owner } from "../../resource/owner.js";
 import type { Resource, StringMap } from "../../resource/resource.js";
 import type { Scalar } from "./array-parameter.js";
 import type { Column } from "./columns.js";
@@ -16,6 +17,10 @@ export interface ResourceRow {
   readonly annotations: string;
   /** json, so its text. */
   readonly finalizers: string;
+  readonly owner_uid: string | null;
+  readonly owner_group: string;
+  readonly owner_kind: string;
+  readonly owner_name: string;
   readonly spec: string | null;
   readonly status: string | null;
   readonly generation: bigint;
@@ -29,8 +34,8 @@ export interface ResourceRow {
 
 /** The columns of `ResourceRow`, for SELECT lists; `r` is the table's alias. */
 export const RESOURCE_COLUMNS = `r.id, r.resource_group, r.kind, r.namespace, r.name, r.uid, r.shard_id, r.labels,
-  r.annotations, r.finalizers, r.spec, r.status, r.generation, r.observed_generation, r.revision, r.write_count,
-  r.created_at, r.updated_at, r.deletion_requested_at`;
+  r.annotations, r.finalizers, r.owner_uid, r.owner_group, r.owner_kind, r.owner_name, r.spec, r.status, r.generation,
+  r.observed_generation, r.revision, r.write_count, r.created_at, r.updated_at, r.deletion_requested_at`;
 
 const NO_ENTRIES: StringMap = new Map();
 const NO_FINALIZERS: readonly string[] = [];
@@ -46,6 +51,7 @@ export function resourceFromRow(row: ResourceRow): Resource {
     // Written through METADATA_COLUMNS only, so a JSON object of strings and a JSON array of strings.
     annotations: row.annotations === "{}" ? NO_ENTRIES : new Map(Object.entries(JSON.parse(row.annotations) as object)),
     finalizers: row.finalizers === "[]" ? NO_FINALIZERS : (JSON.parse(row.finalizers) as string[]),
+    owner: ownerFromRow(row),
     specJson: row.spec,
     statusJson: row.status,
     generation: row.generation,
@@ -56,6 +62,14 @@ export function resourceFromRow(row: ResourceRow): Resource {
     updatedAt: row.updated_at,
     deletionRequestedAt: row.deletion_requested_at,
   };
+}
+
+/** The owner a row names; the columns are null together: constraint resources_owner_is_whole. */
+export function ownerFromRow(
+  row: Pick<ResourceRow, "owner_uid" | "owner_group" | "owner_kind" | "owner_name">,
+): Owner | null {
+  if (row.owner_uid === null) return null;
+  return { resourceGroup: row.owner_group, kind: row.owner_kind, name: row.owner_name, uid: row.owner_uid };
 }
 
 /** A resource and the log its shard hashes to. */
@@ -89,6 +103,10 @@ export const METADATA_COLUMNS: readonly ResourceColumn[] = [
   column("labels", "jsonb", ({ labels }) => entriesToJson(labels)),
   column("annotations", "json", ({ annotations }) => entriesToJson(annotations)),
   column("finalizers", "json", ({ finalizers }) => (finalizers.length === 0 ? "[]" : JSON.stringify(finalizers))),
+  column("owner_uid", "uuid", ({ owner }) => owner?.uid ?? null),
+  column("owner_group", "text", ({ owner }) => owner?.resourceGroup ?? null),
+  column("owner_kind", "text", ({ owner }) => owner?.kind ?? null),
+  column("owner_name", "text", ({ owner }) => owner?.name ?? null),
   column("generation", "bigint", ({ generation }) => generation),
   column("observed_generation", "bigint", ({ observedGeneration }) => observedGeneration),
   column("revision", "bigint", ({ revision }) => revision),

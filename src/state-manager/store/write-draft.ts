@@ -7,6 +7,7 @@ import { type Column, columnArrays } from "./columns.js";
 import type { Statement } from "./database.js";
 import { keyArrays } from "./read-states.js";
 import type { PlacedResource } from "./resource-row.js";
+import { ADD_COLLECTIONS, COLLECTION_COLUMNS, WAKE_COLLECTIONS } from "./statements/collections.js";
 import {
   CHANGED_ITEM_COLUMNS,
   DELETE_WORK_ITEMS,
@@ -16,6 +17,7 @@ import {
 } from "./statements/commit-work-items.js";
 import { CREATED_COLUMNS, type CreatedRow, INSERT_CREATED } from "./statements/created.js";
 import { EVENT_COLUMNS, INSERT_EVENTS, type StampedChange } from "./statements/events.js";
+import { LOCK_ENDING } from "./statements/owners.js";
 import { DELETE_RESOURCES, INSERT_RESOURCES, INSERTED_COLUMNS, RESOURCE_UPDATES } from "./statements/resources.js";
 
 /** When and where in the log's partitions a batch is written. */
@@ -42,6 +44,10 @@ export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp
   const write = <Row>(statement: Statement, columns: readonly Column<Row>[], of: readonly Row[]) => {
     if (of.length > 0) writes.push({ statement, values: columnArrays(columns, of) });
   };
+  // With one log whoever takes an owner waits for its head.
+  if (logCount > 1 && draft.endings.length > 0) {
+    writes.push({ statement: LOCK_ENDING, values: [draft.endings.map(({ id }) => id)] });
+  }
   // Deletions first: a key that was deleted and created again in one batch is free by then.
   if (rows.deletedIds.length > 0) writes.push({ statement: DELETE_RESOURCES, values: [rows.deletedIds] });
   write(INSERT_RESOURCES, INSERTED_COLUMNS, rows.inserted);
@@ -56,6 +62,8 @@ export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp
     writes.push({ statement: DELETE_WORK_ITEMS, values: keyArrays(rows.settled.map((item) => item.key)) });
   }
   write(UPDATE_WORK_ITEMS, CHANGED_ITEM_COLUMNS, rows.changedItems);
+  write(ADD_COLLECTIONS, COLLECTION_COLUMNS, draft.endings);
+  if (draft.woken.size > 0) writes.push({ statement: WAKE_COLLECTIONS, values: [[...draft.woken]] });
   return writes;
 }
 

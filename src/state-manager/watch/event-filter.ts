@@ -12,8 +12,16 @@ import type { WatchEvent } from "./watch.js";
  */
 export function toWatchEvent(filter: ResourceFilter, change: Change, hasBefore = true): WatchEvent | undefined {
   if (!matchesFields(filter, change.resource)) return undefined;
-  const before = hasBefore && change.previousLabels !== null && matchesLabels(filter, change.previousLabels);
-  const after = change.type !== "DELETED" && matchesLabels(filter, change.resource.labels);
+  const { previousLabels, previousOwnerUid } = change;
+  const before =
+    hasBefore &&
+    previousLabels !== null &&
+    matchesLabels(filter, previousLabels) &&
+    matchesOwner(filter, previousOwnerUid);
+  const after =
+    change.type !== "DELETED" &&
+    matchesLabels(filter, change.resource.labels) &&
+    matchesOwner(filter, change.resource.owner?.uid ?? null);
   if (!before && !after) return undefined;
   const { resource, revision, movedTo } = change;
   return { type: after ? (before ? "MODIFIED" : "ADDED") : "DELETED", resource, revision, movedTo, change };
@@ -21,9 +29,11 @@ export function toWatchEvent(filter: ResourceFilter, change: Change, hasBefore =
 
 /** A text equal for equal filters: watchers of one filter share their batches. */
 export function filterId(filter: ResourceFilter): string {
-  const { resourceGroup, kind, namespace, name, shardId, labels } = filter;
+  const { resourceGroup, kind, namespace, name, shardId, ownerUid, labels } = filter;
   const requirements = labels?.requirements.map(({ key, values }) => [key, ...values]) ?? [];
-  return JSON.stringify([resourceGroup, kind, namespace, name, shardId, requirements].map((part) => part ?? null));
+  return JSON.stringify(
+    [resourceGroup, kind, namespace, name, shardId, ownerUid, requirements].map((part) => part ?? null),
+  );
 }
 
 /** None of these fields changes in the life of a resource within its shard, so before and after need not be told apart. */
@@ -35,6 +45,11 @@ function matchesFields(filter: ResourceFilter, { key, shardId }: Resource): bool
     (filter.name === undefined || filter.name === key.name) &&
     (filter.shardId === undefined || filter.shardId === shardId)
   );
+}
+
+/** An owner changes as labels do: adopting is entering the filter, and losing the owner leaving it. */
+function matchesOwner(filter: ResourceFilter, ownerUid: string | null): boolean {
+  return filter.ownerUid === undefined || filter.ownerUid === ownerUid;
 }
 
 function matchesLabels(filter: ResourceFilter, labels: StringMap): boolean {

@@ -24,13 +24,15 @@ export interface PulseActions {
   readonly onSweepDue: () => void;
   /** A resource is quarantined and does not say so yet. */
   readonly onQuarantined: () => Promise<void>;
+  /** Children of owners on their way out are to be dealt with; starts it and returns. */
+  readonly onCollectionDue: () => void;
   /** A beat failed; the next one tries again. */
   readonly onError: (error: unknown) => void;
 }
 
 /**
- * The one regular statement of an idle replica: what expires next, which sweep is due, what the waiting calls wait for. It acts
- * only on need, and beats earlier when something is known to expire earlier.
+ * The one regular statement of an idle replica: what expires next, which sweep or collection of children is due, what the waiting
+ * calls wait for. It acts only on need, and beats earlier when something is known to expire earlier.
  */
 export class Pulse {
   readonly #database: Database;
@@ -83,7 +85,7 @@ export class Pulse {
 
   /** Returns when to beat again. */
   async #lookAndAct(): Promise<number> {
-    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined } = this.#actions;
+    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined, onCollectionDue } = this.#actions;
     const kinds = waitingKinds();
     const values = [kinds.map((kind) => kind.resourceGroup), kinds.map((kind) => kind.kind)];
     const rows = await this.#database.query<PulseRow>(PULSE, values);
@@ -95,9 +97,16 @@ export class Pulse {
     const sweepInMs = rows[0]?.sweep_in_ms ?? INTERVAL_MS;
     if (sweepInMs <= 0) onSweepDue();
     if (rows[0]?.has_unshown_quarantine) await onQuarantined();
-    const nextInMs = Math.min(INTERVAL_MS, expiryInMs + SLACK_MS, sweepInMs <= 0 ? INTERVAL_MS : sweepInMs + SLACK_MS);
+    const collectionInMs = rows[0]?.collection_in_ms ?? INTERVAL_MS;
+    if (collectionInMs <= 0) onCollectionDue();
+    const nextInMs = Math.min(INTERVAL_MS, expiryInMs + SLACK_MS, ...[sweepInMs, collectionInMs].map(untilNext));
     return Math.max(MIN_INTERVAL_MS, nextInMs);
   }
+}
+
+/** What was found due is being seen to. */
+function untilNext(inMs: number): number {
+  return inMs <= 0 ? INTERVAL_MS : inMs + SLACK_MS;
 }
 
 function toDueHint({ resource_group, kind, due_in_ms }: PulseRow): DueHint[] {

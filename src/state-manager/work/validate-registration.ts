@@ -1,6 +1,7 @@
 import { DomainError, invalidField } from "../../resource/errors.js";
 import { type KindRef, kindId } from "../../resource/key.js";
 import { checkName } from "../../resource/names.js";
+import { checkNoServerFinalizer } from "../../resource/server-finalizers.js";
 import type { Registration } from "./work-service.js";
 
 const SECOND = 1_000;
@@ -38,6 +39,7 @@ export function validateRegistration(request: RegistrationRequest): Registration
   problems.collect(() => checkName("instance_id", request.instanceId));
   if (request.language !== "") problems.collect(() => checkName("language", request.language));
   if (request.finalizer !== "") problems.collect(() => checkName("finalizer", request.finalizer));
+  problems.collect(() => checkNoServerFinalizer("finalizer", request.finalizer));
   problems.collect(() => checkLength("kinds", request.kinds.length, 1, KINDS_MAX));
   const seen = new Set<string>();
   for (const [i, kind] of request.kinds.entries()) problems.collect(() => checkKind(`kinds[${i}]`, kind, seen));

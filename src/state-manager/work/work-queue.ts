@@ -35,6 +35,8 @@ export interface WorkQueueOptions {
   readonly reader: Pick<ResourceReader, "get">;
   /** How other replicas hear of due work; without it they find it within 5 s. Closed by whoever made it. */
   readonly doorbellChannel?: DoorbellChannel | undefined;
+  /** The pulse found children of owners on their way out (owners/); starts dealing with them and returns. */
+  readonly onCollectionDue?: (() => void) | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
 }
@@ -64,7 +66,8 @@ export class WorkQueue implements WorkService {
   readonly #background = new Set<Promise<void>>();
   #sweep: Promise<void> | undefined;
 
-  constructor({ database, sink, reader, doorbellChannel, metrics, logger }: WorkQueueOptions) {
+  constructor(options: WorkQueueOptions) {
+    const { database, sink, reader, doorbellChannel, metrics, logger } = options;
     this.#database = database;
     this.#sink = sink;
     this.#logger = logger;
@@ -84,6 +87,7 @@ export class WorkQueue implements WorkService {
       onExpired: () => this.#expire(),
       onSweepDue: () => this.#startSweep(),
       onQuarantined: () => showQuarantines(database, sink),
+      onCollectionDue: () => options.onCollectionDue?.(),
       onError,
     });
   }

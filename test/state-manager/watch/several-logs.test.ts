@@ -35,6 +35,7 @@ class Store {
       logCount: LOGS,
       ends: new Map(ends),
       states: this.states,
+      owners: new Map(),
       fingerprint: newFingerprint(),
       context: {
         now: new Date(0),

@@ -81,6 +81,7 @@ describe("validateRegistration", () => {
     [{ instanceId: "x".repeat(256) }, "instance_id"],
     [{ language: "a\0b" }, "language"],
     [{ finalizer: "x".repeat(256) }, "finalizer"],
+    [{ finalizer: "reconcile.dev/mine" }, "finalizer"],
     [{ kinds: [] }, "kinds"],
     [{ kinds: Array.from({ length: 65 }, (_, i) => ({ resourceGroup: "apps", kind: `K${i}` })) }, "kinds"],
     [{ kinds: [{ resourceGroup: "", kind: "Widget" }] }, "kinds[0].resource_group"],

@@ -38,14 +38,17 @@ export const NEW_ITEM_COLUMNS = [...KEY_COLUMNS, ...STATE_COLUMNS];
 
 /**
  * For items that had no row when the batch read. A row that came meanwhile (the sweep, Enqueue) may be leased already: it keeps
- * its lease and only learns that one more pass is wanted.
+ * its lease and only learns that one more pass is wanted. It may also come from another log, for the owner of a child there: then
+ * either side may know the newer life of the key, or that it is pending.
  */
 export const ON_ITEM_CONFLICT = `
     ON CONFLICT ON CONSTRAINT work_items_pkey DO UPDATE SET
-      resource_id = excluded.resource_id, shard_id = excluded.shard_id, wanted = work_items.wanted + excluded.wanted,
-      due_at = least(work_items.due_at, excluded.due_at), priority = least(work_items.priority, excluded.priority),
-      priority_shift = excluded.priority_shift, is_ready = true, reason = excluded.reason, is_pending = excluded.is_pending,
-      pending_since = CASE WHEN excluded.is_pending THEN coalesce(work_items.pending_since, excluded.pending_since) END`;
+      resource_id = greatest(work_items.resource_id, excluded.resource_id), shard_id = excluded.shard_id,
+      wanted = work_items.wanted + excluded.wanted, due_at = least(work_items.due_at, excluded.due_at),
+      priority = least(work_items.priority, excluded.priority), priority_shift = excluded.priority_shift, is_ready = true,
+      reason = excluded.reason, message = excluded.message,
+      is_pending = work_items.is_pending OR excluded.is_pending,
+      pending_since = coalesce(work_items.pending_since, excluded.pending_since)`;
 
 /** New items. */
 export const INSERT_WORK_ITEMS: Statement = {
@@ -82,18 +85,26 @@ export const WORK_ITEM_COLUMNS = [
 ].join(", ");
 
 /**
- * The items of keys $1..$4 (parallel arrays, sorted), locked in that order: the one lock order (2.5). `is_session_live` is
- * decided on the database clock.
+ * The items of keys $1..$4 (parallel arrays), of the owners those resources have, and of keys $5..$8, all locked in the order of
+ * keys: the one lock order (2.5). The owners are found here because another statement could only lock theirs behind.
+ * `is_session_live` is decided on the database clock.
  */
 export const LOCK_WORK_ITEMS: Statement = {
   name: "lock-work-items",
   text: `
+    WITH asked AS (
+      SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (resource_group, kind, namespace, name)),
+    wanted AS (
+      SELECT * FROM asked
+      UNION
+      SELECT r.owner_group, r.owner_kind, r.namespace, r.owner_name
+      FROM asked JOIN resources r USING (resource_group, kind, namespace, name) WHERE r.owner_uid IS NOT NULL
+      UNION
+      SELECT * FROM unnest($5::text[], $6::text[], $7::text[], $8::text[]))
     SELECT ${WORK_ITEM_COLUMNS}, coalesce(s.expires_at > clock_timestamp(), false) AS is_session_live
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
-      AS k (resource_group, kind, namespace, name, position)
-    JOIN work_items w USING (resource_group, kind, namespace, name)
+    FROM wanted JOIN work_items w USING (resource_group, kind, namespace, name)
     LEFT JOIN sessions s ON s.session_id = w.lease_session_id
-    ORDER BY k.position
+    ORDER BY w.resource_group, w.kind, w.namespace, w.name
     FOR UPDATE OF w`,
 };
 

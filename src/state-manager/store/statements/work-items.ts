@@ -276,6 +276,8 @@ export interface PulseRow {
   readonly sweep_in_ms: number | null;
   /** Whether a resource is quarantined and its condition does not say so. */
   readonly has_unshown_quarantine: boolean;
+  /** Until the children of an owner on its way out are to be dealt with. */
+  readonly collection_in_ms: number | null;
   readonly resource_group: string | null;
   readonly kind: string | null;
   readonly due_in_ms: number | null;
@@ -291,9 +293,11 @@ export const PULSE: Statement = {
           (SELECT min(lease_deadline) FROM work_items WHERE lease_token IS NOT NULL)) AS expiry,
         (SELECT min(r.sweep_due_at) FROM reconciled_kinds r WHERE EXISTS (
           SELECT FROM session_kinds k WHERE k.resource_group = r.resource_group AND k.kind = r.kind)) AS sweep,
+        (SELECT min(due_at) FROM collections) AS collection,
         EXISTS (SELECT FROM work_items WHERE quarantined_at IS NOT NULL AND NOT is_quarantine_shown) AS has_unshown)
     SELECT (extract(epoch FROM known.expiry - clock.now) * 1000)::double precision AS expiry_in_ms,
       (extract(epoch FROM known.sweep - clock.now) * 1000)::double precision AS sweep_in_ms,
+      (extract(epoch FROM known.collection - clock.now) * 1000)::double precision AS collection_in_ms,
       known.has_unshown AS has_unshown_quarantine, next.resource_group, next.kind,
       greatest(0, extract(epoch FROM next.due_at - clock.now) * 1000)::double precision AS due_in_ms
     FROM clock CROSS JOIN known
