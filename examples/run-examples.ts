@@ -7,7 +7,7 @@ import { ownDataDirectory } from "./data-directory.js";
 import { passRequester } from "./example.js";
 import { fileExample } from "./file/file-example.js";
 import { processExample } from "./process/process-example.js";
-import { websiteExample } from "./website/website-example.js";
+import { websiteReconciler } from "./website/website-example.js";
 
 /** What the examples need. */
 export interface ExamplesOptions {
@@ -37,13 +37,12 @@ export async function runExamples(options: ExamplesOptions): Promise<{ stop(): P
   const examples = [
     await fileExample(shared),
     processExample({ ...shared, allowedScripts, ...(staticServer !== undefined && { staticServer }) }),
-    websiteExample(shared),
   ];
   await Promise.all(examples.map((example) => example.start()));
   const loop = runControlLoop({
     serverUrl,
     instanceId: owned.instanceId,
-    reconcilers: examples.map(({ reconciler }) => reconciler),
+    reconcilers: [...examples.map(({ reconciler }) => reconciler), websiteReconciler],
     logger,
     ...(options.metrics !== undefined && { metrics: options.metrics }),
     graceMs: 2_000,

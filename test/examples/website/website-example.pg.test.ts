@@ -46,7 +46,7 @@ describe("website example", () => {
     const pid = await pidOf(key);
     await client.delete(key);
     await until(async () => (await client.get(key)) === undefined);
-    for (const kind of ["file", "process"]) expect(await client.get({ ...key, kind })).toBeUndefined();
+    for (const kind of ["file", "process"]) await until(async () => (await client.get({ ...key, kind })) === undefined);
     expect(identifyProcess(pid)).toBeUndefined();
     await expect(page(elsewhere)).rejects.toThrow();
     expect(readdirSync(join(dataDir, "files/websites"))).toEqual([]);
@@ -89,6 +89,34 @@ describe("website example", () => {
     );
     expect(before.key.name).toBe("orphaned");
     await ready(key);
+  });
+
+  it("adopts what it made before resources had owners, and lets go of the hold of that time", async () => {
+    const key = { resourceGroup: "examples", kind: "website", namespace: "default", name: "older" };
+    const port = await freePort();
+    await examples.stop();
+    const { uid } = await client.create({ key, finalizers: ["examples/website"], spec: { html: "older", port } });
+    const path = `websites/${uid}.html`;
+    const annotations = new Map([["examples/website-uid", uid]]);
+    const made = await client.create({ key: { ...key, kind: "file" }, annotations, spec: { path, content: "older" } });
+    examples = await start();
+    await ready(key);
+    expect(await client.get(made.key)).toMatchObject({ uid: made.uid, owner: { uid } });
+    expect((await client.get(key))?.finalizers).toEqual([]);
+    await client.delete(key);
+    for (const kind of ["file", "process"]) await until(async () => (await client.get({ ...key, kind })) === undefined);
+  });
+
+  it("takes what it made before resources had owners with it, when it is deleted before it could adopt it", async () => {
+    const key = { resourceGroup: "examples", kind: "website", namespace: "default", name: "oldest" };
+    await examples.stop();
+    const { uid } = await client.create({ key, finalizers: ["examples/website"], spec: { html: "", port: 8080 } });
+    const annotations = new Map([["examples/website-uid", uid]]);
+    const spec = { path: `websites/${uid}.html`, content: "" };
+    const made = await client.create({ key: { ...key, kind: "file" }, annotations, spec });
+    await client.delete(key);
+    examples = await start();
+    for (const gone of [key, made.key]) await until(async () => (await client.get(gone)) === undefined);
   });
 
   it("stops its processes with the program, and starts them again with the next one", async () => {
