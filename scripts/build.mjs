@@ -1,4 +1,4 @@
-// Builds dist/ from src/, gen/, examples/ and the worker that the conformance program runs.
+// Builds dist/ from src/, gen/, examples/ and conformance/, with the workers that the tests run.
 //   --if-stale   does nothing while dist/ is newer than all it is made from
 //   --no-check   leaves type errors to the gate (npm run check): a test run needs the programs, and fails by itself
 import { spawnSync } from "node:child_process";
@@ -12,8 +12,10 @@ const assets = [
   "node_modules/openapi-explorer/dist/browser/openapi-explorer.min.js",
   "node_modules/openapi-explorer/LICENSE",
 ];
-const worker = "test/conformance/typescript-worker.ts";
-const sources = ["src", "gen", "examples", worker, "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+const sources = [
+  ...["src", "gen", "examples", "conformance", "test/conformance"],
+  ...["tsconfig.json", "tsconfig.build.json", "package-lock.json"],
+];
 const stamp = "dist/.built";
 
 if (!process.argv.includes("--if-stale") || isStale()) build();

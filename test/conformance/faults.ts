@@ -1,0 +1,37 @@
+/** Every way in which the bad worker can be bad, and the promises that it breaks by it. */
+export const FAULTS = {
+  "own-instance": ["registers"],
+  "own-limits": ["follows-the-answer"],
+  "never-register-again": ["registers-again", "recovers-from-a-new-server"],
+  "attach-once": ["attaches"],
+  "too-many": ["concurrency"],
+  "one-by-one": ["concurrency"],
+  "give-up": ["starts-before-server"],
+  hammer: ["lease-back-off"],
+  strict: ["tolerates-the-unknown"],
+  "server-clock": ["own-clock"],
+  "renew-rarely": ["renews"],
+  "list-nothing": ["lists-what-it-holds"],
+  "list-forever": ["drops-stale-reports"],
+  "trust-forever": ["distrusts-in-time"],
+  "ignore-lost": ["gives-up-lost-leases"],
+  "report-lost": ["gives-up-lost-leases"],
+  "ignore-deadline": ["ends-passes-at-their-deadline"],
+  "old-generation": ["reports-success"],
+  "swallow-errors": ["reports-errors"],
+  "requeue-now": ["reports-requeue"],
+  "die-of-panic": ["outlives-panics"],
+  "repeat-stale": ["drops-stale-reports"],
+  "ignore-invalid": ["turns-invalid-into-error"],
+  "report-once": ["retries-reports", "retries-cut-reports", "survives-a-restart"],
+  "change-report": ["retries-reports"],
+  "late-checkpoint": ["sends-checkpoints"],
+  "lose-checkpoint": ["receives-checkpoints"],
+  "end-at-once": ["drains"],
+  "lease-while-draining": ["drains"],
+  "no-deregister": ["drains-idle"],
+  "exit-with-1": ["drains-idle"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** One of them. */
+export type Fault = keyof typeof FAULTS;
