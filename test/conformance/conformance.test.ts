@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { goWorker, pythonWorker, typescriptWorker } from "./library-workers.js";
 
 const program = "dist/conformance/main.js";
-const JOBS = "6";
+/** A scenario mostly waits. */
+const JOBS = "8";
 
 describe("the conformance program", { timeout: 240_000 }, () => {
   for (const { language, missing, command } of [typescriptWorker, goWorker, pythonWorker]) {

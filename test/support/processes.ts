@@ -36,11 +36,25 @@ export function startProgram(
     readonly nodeOptions?: readonly string[];
   },
 ): Program {
-  const directory = mkdtempSync(join(runDirectory(), "program-"));
-  // The directory in its command line is how run-directory.ts knows it when this process could not end it.
+  const directory = programDirectory();
   const nodeOptions = [`--diagnostic-dir=${directory}`, "--enable-source-maps", ...(options.nodeOptions ?? [])];
-  const child = spawn(process.execPath, [...nodeOptions, file, ...(options.args ?? [])], {
-    env: { PATH: process.env.PATH, ...options.env },
+  return run([process.execPath, ...nodeOptions, file, ...(options.args ?? [])], directory, options.env);
+}
+
+/** Starts any program that does not mind one more argument: the run's sweep knows it by that. */
+export function startCommand(command: readonly string[], env: NodeJS.ProcessEnv): Program {
+  const directory = programDirectory();
+  return run([...command, directory], directory, env);
+}
+
+/** The directory in its command line is how run-directory.ts knows a program when this process could not end it. */
+function programDirectory(): string {
+  return mkdtempSync(join(runDirectory(), "program-"));
+}
+
+function run([file = "", ...args]: readonly string[], directory: string, env: NodeJS.ProcessEnv = {}): Program {
+  const child = spawn(file, args, {
+    env: { PATH: process.env.PATH, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   if (child.pid === undefined) throw new Error(`could not start ${file}`);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * Waits for a condition instead of for an amount of time: polls `check` every 10 ms and answers with its first truthy
+ * Waits for a condition instead of for an amount of time: polls `check` every 10 ms (or `everyMs`, when looking is dear) and answers with its first truthy
  * result. A check that throws counts as "not yet" (its error becomes the cause of the timeout), so it may assert or ask
  * a server that is still starting.
  *
@@ -9,9 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
  */
 export async function until<T>(
   check: () => T | Promise<T>,
-  options: { timeoutMs?: number; what?: string } = {},
+  options: { timeoutMs?: number; everyMs?: number; what?: string } = {},
 ): Promise<Exclude<T, false | null | undefined>> {
-  const { timeoutMs = 10_000, what = check.toString() } = options;
+  const { timeoutMs = 10_000, everyMs = 10, what = check.toString() } = options;
   const deadline = performance.now() + timeoutMs;
   let cause: unknown;
   while (true) {
@@ -24,6 +24,6 @@ export async function until<T>(
       cause = error;
     }
     if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${what}`, { cause });
-    await sleep(10);
+    await sleep(everyMs);
   }
 }
