@@ -27,9 +27,11 @@ export interface EnqueueRequest {
  * that a change came meanwhile (I7). The newest reason is the one shown.
  */
 export function enqueue(item: WorkItem | undefined, request: EnqueueRequest): WorkItem {
-  const { cutBackoff, now, ...unshifted } = request;
-  const wish = { ...unshifted, priority: shiftPriority(request.priority, request.priorityShift) };
-  const pendingSince = request.isPending ? now : null;
+  const { key, resourceId, shardId, isPending, reason, message, priorityShift, dueAt, now, cutBackoff } = request;
+  const priority = shiftPriority(request.priority, priorityShift);
+  // Member by member: leaving two out by a rest pattern took 3 % of a server that does nothing but create.
+  const wish = { key, resourceId, shardId, isPending, reason, message, priority, priorityShift, dueAt };
+  const pendingSince = isPending ? now : null;
   if (item === undefined) {
     return { ...wish, ...FRESH, pendingSince, wanted: 1n, failures: 0, lastError: "", lease: null };
   }
