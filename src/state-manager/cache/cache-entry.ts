@@ -1,6 +1,6 @@
 import type { ResourceKey } from "../../resource/key.js";
-import type { Owner } from "../../resource/owner.js";
 import type { Resource } from "../../resource/resource.js";
+import { describedBy, metaOf, type ResourceMeta } from "../../resource/resource-meta.js";
 
 /** What the cache says of a key: a resource, its end, or that it is too large to be kept here. */
 export type CacheEntry =
@@ -16,41 +16,15 @@ export function entryOf(resource: Resource): CacheEntry {
   return characters > MAX_BODY_CHARACTERS ? { state: "large", resource } : { state: "live", resource };
 }
 
-/** Everything but the key, the payloads and what orders entries; counters are strings, as JSON numbers would round. */
-interface Meta {
-  readonly uid: string;
-  readonly shard: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly finalizers: readonly string[];
-  /** Absent in entries that a program without owners wrote. */
-  readonly owner?: Owner | null;
-  readonly generation: string;
-  readonly observed: string;
+interface Meta extends ResourceMeta {
   readonly revision: string;
-  readonly created: number;
-  readonly updated: number;
-  readonly deletionRequested: number | null;
 }
 
 /** The fields of an entry in Redis, after `id`, `writes` and `state`. */
 export function encodeFields(entry: CacheEntry): readonly [meta: string, spec: string, status: string] {
   if (entry.state !== "live") return ["", "", ""];
   const { resource } = entry;
-  const meta: Meta = {
-    uid: resource.uid,
-    shard: resource.shardId,
-    labels: Object.fromEntries(resource.labels),
-    annotations: Object.fromEntries(resource.annotations),
-    finalizers: resource.finalizers,
-    owner: resource.owner,
-    generation: String(resource.generation),
-    observed: String(resource.observedGeneration),
-    revision: String(resource.revision),
-    created: resource.createdAt.getTime(),
-    updated: resource.updatedAt.getTime(),
-    deletionRequested: resource.deletionRequestedAt?.getTime() ?? null,
-  };
+  const meta: Meta = { ...metaOf(resource), revision: String(resource.revision) };
   // A JSON text is never empty, so an empty field says null.
   return [JSON.stringify(meta), resource.specJson ?? "", resource.statusJson ?? ""];
 }
@@ -65,20 +39,10 @@ export function decodeEntry(key: ResourceKey, fields: readonly (string | null)[]
   const meta = JSON.parse(metaText) as Meta;
   const resource: Resource = {
     ...order,
-    uid: meta.uid,
-    shardId: meta.shard,
-    labels: new Map(Object.entries(meta.labels)),
-    annotations: new Map(Object.entries(meta.annotations)),
-    finalizers: meta.finalizers,
-    owner: meta.owner ?? null,
+    ...describedBy(meta),
     specJson: spec || null,
     statusJson: status || null,
-    generation: BigInt(meta.generation),
-    observedGeneration: BigInt(meta.observed),
     revision: BigInt(meta.revision),
-    createdAt: new Date(meta.created),
-    updatedAt: new Date(meta.updated),
-    deletionRequestedAt: meta.deletionRequested === null ? null : new Date(meta.deletionRequested),
   };
   return { state: "live", resource };
 }

@@ -1,6 +1,6 @@
 import type { Change, ChangeType } from "../../resource/change.js";
 import type { ResourceKey } from "../../resource/key.js";
-import type { Owner } from "../../resource/owner.js";
+import { describedBy, metaOf, type ResourceMeta } from "../../resource/resource-meta.js";
 
 /** A change as PostgreSQL and Redis store it: what is searched in columns, the rest in `meta`, payloads untouched. */
 export interface ChangeRecord extends ResourceKey {
@@ -15,22 +15,10 @@ export interface ChangeRecord extends ResourceKey {
   readonly status: string | null;
 }
 
-/** 64-bit counters are strings: JSON numbers would round. Times are milliseconds since the epoch. */
-interface Meta {
+/** What `ResourceMeta` says, and the rest of the change. Absent is what older programs did not write. */
+interface Meta extends ResourceMeta {
   readonly id: string;
-  readonly uid: string;
-  readonly shard: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly annotations: Readonly<Record<string, string>>;
-  readonly finalizers: readonly string[];
-  /** Absent in events that a program without owners wrote; `previousOwnerUid` too. */
-  readonly owner?: Owner | null;
-  readonly generation: string;
-  readonly observed: string;
   readonly writes: string;
-  readonly created: number;
-  readonly updated: number;
-  readonly deletionRequested: number | null;
   readonly previousLabels: Readonly<Record<string, string>> | null;
   readonly previousOwnerUid?: string | null;
   readonly previousRevision: string;
@@ -42,19 +30,9 @@ interface Meta {
 export function encodeMeta(change: Change): string {
   const { resource } = change;
   const meta: Meta = {
+    ...metaOf(resource),
     id: String(resource.id),
-    uid: resource.uid,
-    shard: resource.shardId,
-    labels: Object.fromEntries(resource.labels),
-    annotations: Object.fromEntries(resource.annotations),
-    finalizers: resource.finalizers,
-    owner: resource.owner,
-    generation: String(resource.generation),
-    observed: String(resource.observedGeneration),
     writes: String(resource.writeCount),
-    created: resource.createdAt.getTime(),
-    updated: resource.updatedAt.getTime(),
-    deletionRequested: resource.deletionRequestedAt?.getTime() ?? null,
     previousLabels: change.previousLabels === null ? null : Object.fromEntries(change.previousLabels),
     previousOwnerUid: change.previousOwnerUid,
     previousRevision: String(change.previousRevision),
@@ -77,22 +55,12 @@ export function decodeChange(record: ChangeRecord): Change {
     type,
     resource: {
       key: { resourceGroup, kind, namespace, name },
+      ...describedBy(meta),
       id: BigInt(meta.id),
-      uid: meta.uid,
-      shardId: meta.shard,
-      labels: new Map(Object.entries(meta.labels)),
-      annotations: new Map(Object.entries(meta.annotations)),
-      finalizers: meta.finalizers,
-      owner: meta.owner ?? null,
       specJson: record.spec,
       statusJson: record.status,
-      generation: BigInt(meta.generation),
-      observedGeneration: BigInt(meta.observed),
       revision,
       writeCount: BigInt(meta.writes),
-      createdAt: new Date(meta.created),
-      updatedAt: new Date(meta.updated),
-      deletionRequestedAt: meta.deletionRequested === null ? null : new Date(meta.deletionRequested),
     },
     previousLabels: meta.previousLabels === null ? null : new Map(Object.entries(meta.previousLabels)),
     previousOwnerUid: meta.previousOwnerUid ?? null,
