@@ -8,7 +8,7 @@ import { createDatabase } from "../../support/postgres.js";
 const MIGRATIONS = fileURLToPath(new URL("../../../src/state-manager/store/migrations/", import.meta.url));
 
 async function openEmpty(): Promise<{ url: string; sql: (text: string) => Promise<pg.QueryResult> }> {
-  const database = await createDatabase();
+  const database = await createDatabase("nothing");
   const client = new pg.Client({ connectionString: database.url });
   client.on("error", () => {}); // The drop of the database cuts it.
   await client.connect();

@@ -34,7 +34,7 @@ async function history(store: PostgresStore): Promise<Change[]> {
 
 describe("replicas that start at once on an empty database", () => {
   it("migrate it once and agree on its identity", async () => {
-    const { url, drop } = await createDatabase();
+    const { url, drop } = await createDatabase("nothing");
     cleanups.push(drop);
     const identities = await Promise.all(Array.from({ length: 4 }, () => migrate(url, {})));
     expect(new Set(identities.map(({ storeId }) => storeId)).size).toBe(1);

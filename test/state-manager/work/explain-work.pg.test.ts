@@ -112,13 +112,14 @@ describe("what keeps it from going", () => {
   });
 
   test("the server, with the number of owned resources and one of them", async () => {
-    const { uid } = await write(work, "a", { finalizers: ["reconcile.dev/foreground"] });
+    const { uid } = await write(work, "a");
     for (let i = 0; i < 3; i++) await write(work, `child-${i}`);
     await work.sql(
       `UPDATE resources SET owner_uid = $1, owner_group = 'apps', owner_kind = 'Widget', owner_name = 'a'
         WHERE name LIKE 'child-%'`,
       [uid],
     );
+    await work.store.sink.submit({ type: "delete", key: keyOf("a"), expected: {}, propagation: "FOREGROUND" });
     expect(await why()).toMatchObject({
       ownedResources: 3,
       finalizers: [

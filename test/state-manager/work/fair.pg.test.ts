@@ -127,19 +127,22 @@ describe("turns over namespaces", { timeout: 120_000 }, () => {
 });
 
 describe("shares of the classes", { timeout: 120_000 }, () => {
-  test.each([1, 50])("of 1,000 leases taken by %i every class gets a tenth at least", async (maxItems) => {
+  test.each([
+    [400, 1],
+    [1_000, 50],
+  ])("of %i leases taken by %i every class gets a tenth at least", async (all, maxItems) => {
     await fillQueue(work, 4_400, { namespace: "'ns' || i % 7", priority: "i % 4 - 1" });
     const query = new LeaseQuery(work.store.database);
     const turns = new Turns();
     const leased = new Map<Priority, number>();
-    for (let total = 0; total < 1_000; ) {
+    for (let total = 0; total < all; ) {
       const look = await query.look({ session: { ...known, sessionId }, kind: KIND, maxItems, turns });
       if (look.type !== "leased") throw new Error(`after ${total} leases: ${look.type}`);
       for (const { priority } of look.items) leased.set(priority, (leased.get(priority) ?? 0) + 1);
       total += look.items.length;
     }
-    for (const priority of [0, 1, 2] as const) expect(leased.get(priority)).toBeGreaterThanOrEqual(100);
-    expect(leased.get(-1)).toBeGreaterThan(500);
+    for (const priority of [0, 1, 2] as const) expect(leased.get(priority)).toBeGreaterThanOrEqual(all / 10);
+    expect(leased.get(-1)).toBeGreaterThan(all / 2);
   });
 });
 
