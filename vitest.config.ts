@@ -8,7 +8,7 @@ export default defineConfig({
     // Processes, not threads: tests signal, starve and exit processes. Two, because most files start servers of their own.
     pool: "forks",
     maxWorkers: 2,
-    // The files of a worker share their modules: loading them anew for each took a quarter of the run.
+    // The files of a worker share their modules, instead of loading them anew for each.
     isolate: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
