@@ -200,13 +200,17 @@ async function mark(
   ready: readonly Priority[],
 ): Promise<MarkedRow[] | undefined> {
   const isKindLocked = peek.is_kind_limited;
-  if (isKindLocked) await connection.query(LOCK_KIND, [kind.resourceGroup, kind.kind]);
-  const locked = await connection.query(LOCK_SESSION, [sessionId]);
-  if (locked.length === 0) return undefined;
   const values = [sessionId, kind.resourceGroup, kind.kind, maxItems, isKindLocked];
-  if (ready.length === 0) return connection.query<MarkedRow>(MARK_SOLO, values);
   const items = Math.min(maxItems, peek.room, peek.kind_room ?? maxItems, Math.floor(peek.tokens ?? maxItems));
-  return connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(turns.plan(ready, items))]);
+  // Sent together, run in order: what is taken is counted in statements after the ones that lock.
+  const [, locked, rows] = await Promise.all([
+    isKindLocked ? connection.query(LOCK_KIND, [kind.resourceGroup, kind.kind]) : [],
+    connection.query(LOCK_SESSION, [sessionId]),
+    ready.length === 0
+      ? connection.query<MarkedRow>(MARK_SOLO, values)
+      : connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(turns.plan(ready, items))]),
+  ]);
+  return locked.length === 0 ? undefined : rows;
 }
 
 function stepArrays(steps: readonly Step[]): unknown[][] {

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Priority } from "../../../src/resource/work.js";
-import { MARK_TURNS } from "../../../src/state-manager/store/statements/lease-work.js";
+import type { Statement } from "../../../src/state-manager/store/database.js";
+import { MARK_TURNS, PEEK } from "../../../src/state-manager/store/statements/lease-work.js";
 import { LeaseQuery } from "../../../src/state-manager/work/lease-query.js";
 import { Turns } from "../../../src/state-manager/work/turns.js";
 import type { LeasedItem } from "../../../src/state-manager/work/work-service.js";
@@ -37,15 +38,14 @@ interface PlanNode {
   readonly "Shared Read Blocks": number;
 }
 
-/** Pages touched by a lease of 50 from class 0 that goes on after `namespace`; it is rolled back. */
-async function pagesOfLease(namespace: string): Promise<number> {
+/** Pages the statement touches in the generic plan that the pool's connections use; it is rolled back. `values` is SQL. */
+async function pagesOf({ text }: Statement, values: string): Promise<number> {
   const rows = await work.store.database.withConnection(async (connection) => {
     const run = <Row>(name: string, text: string) => connection.query<Row>({ name, text });
     await run("set", "SET plan_cache_mode = force_generic_plan");
-    await run("prepare", `PREPARE measured AS ${MARK_TURNS.text}`);
+    await run(`prepare-${text.length}`, `PREPARE measured AS ${text}`);
     await run("begin", "BEGIN");
     try {
-      const values = `'${sessionId}', 'apps', 'Widget', 50, false, '{0}', '{${namespace}}', '{0}', '{116}'`;
       return await run<{ "QUERY PLAN": string }>(
         "explain",
         `EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE measured(${values})`,
@@ -61,12 +61,22 @@ async function pagesOfLease(namespace: string): Promise<number> {
   return plan.Plan["Shared Hit Blocks"] + plan.Plan["Shared Read Blocks"];
 }
 
+/** Of a lease of 50 from class 0 that goes on after `namespace`. */
+const pagesOfLease = (namespace: string) =>
+  pagesOf(MARK_TURNS, `'${sessionId}', 'apps', 'Widget', 50, false, '{0}', '{${namespace}}', '{0}', '{116}'`);
+
+/** Of the question whether there is anything to lease. */
+const pagesOfPeek = () => pagesOf(PEEK, `'${sessionId}', 'apps', 'Widget'`);
+
 describe("turns over namespaces", { timeout: 120_000 }, () => {
-  test("a lease of 50 out of 100,000 in 10,000 namespaces touches some pages per item, with statistics and without", async () => {
+  test("a lease of 50 out of 100,000 in 10,000 namespaces touches some pages per item, and the look before it a few, with statistics and without", async () => {
     await fillQueue(work, 100_000, { namespace: "'ns' || i % 10000" });
     expect(await pagesOfLease("ns5")).toBeLessThan(2_000);
+    expect(await pagesOfPeek()).toBeLessThan(50);
+    // Statistics of a queue in which nothing is leased make every index of leases look like one row.
     await work.sql("ANALYZE");
     expect(await pagesOfLease("ns5")).toBeLessThan(2_000);
+    expect(await pagesOfPeek()).toBeLessThan(50);
     const namespaces = [...namespacesOf(await leaseNow(work, sessionId, 50))];
     namespaces.push(...namespacesOf(await leaseNow(work, sessionId, 50)));
     // By turns: the next lease goes on where the last one ended.

@@ -5,7 +5,7 @@ import { CLASSES } from "./work-priority.js";
 
 /**
  * How due work becomes leases: PEEK tells whether there is any, PROMOTE brings what came due into the turns, MARK_TURNS and
- * MARK_SOLO take leases. States and lock order: work/SPEC.md. The indexes are those of 0003.
+ * MARK_SOLO take leases. States and lock order: work/SPEC.md. The indexes are those of 0003 and 0005.
  */
 
 const READY = "w.is_ready AND w.lease_token IS NULL AND NOT w.is_struck";
@@ -29,7 +29,7 @@ const ALLOWANCE = `
     CASE WHEN k.max_leases > 0 THEN k.max_leases - (
       SELECT count(*) FROM session_kinds o CROSS JOIN LATERAL (
         SELECT w.resource_group, w.kind FROM work_items w
-        WHERE w.lease_session_id = o.session_id AND w.lease_token IS NOT NULL OFFSET 0) w
+        WHERE w.lease_session_id = o.session_id OFFSET 0) w
       WHERE o.resource_group = $2 AND o.kind = $3 AND w.resource_group = $2 AND w.kind = $3)::integer END AS kind_room,
     CASE WHEN s.passes_per_second > 0 THEN least(s.burst,
       s.tokens + s.passes_per_second * greatest(0, extract(epoch FROM clock.now - s.tokens_at)::double precision)) END AS tokens
@@ -37,7 +37,7 @@ const ALLOWANCE = `
   LEFT JOIN reconciled_kinds k ON k.resource_group = $2 AND k.kind = $3
   CROSS JOIN LATERAL (
     SELECT count(*)::integer AS leases, coalesce(bool_or(h.lease_is_solo), false) AS has_solo FROM work_items h
-    WHERE h.lease_session_id = s.session_id AND h.lease_token IS NOT NULL) held
+    WHERE h.lease_session_id = s.session_id) held
   WHERE s.session_id = $1 AND s.expires_at > clock.now`;
 
 /** The answer of PEEK; no row: there is no such live session. Times are negative or 0 for what is due. */
@@ -70,15 +70,18 @@ const DRAIN_AFTER = "interval '2 seconds'";
  *
  * The oldest session drains, whichever of its kinds the struck item is of: any session could, and one is enough. One that
  * holds nothing needs not.
+ *
+ * Each class is asked for its first item. Asked for any, the planner takes statistics' word for it that one comes early by some
+ * other index, or joins the classes with all there is while it has no statistics.
  */
 export const PEEK: Statement = {
   name: "peek-work",
   text: `
     WITH ${CLOCK}, me AS MATERIALIZED (${ALLOWANCE})
     SELECT me.room, me.leases, me.is_kind_limited, me.kind_room, me.tokens, me.passes_per_second,
-      ARRAY(SELECT class.priority::integer FROM ${CLASSES} WHERE EXISTS (
+      ARRAY(SELECT class.priority::integer FROM ${CLASSES} CROSS JOIN LATERAL (
         SELECT FROM work_items w WHERE w.resource_group = $2 AND w.kind = $3 AND w.priority = class.priority AND ${READY}
-          AND ${ofShards("me.shard_ids")})) AS ready,
+          AND ${ofShards("me.shard_ids")} ORDER BY w.priority, w.namespace, w.due_at LIMIT 1) w) AS ready,
       (extract(epoch FROM (SELECT w.due_at FROM work_items w WHERE w.resource_group = $2 AND w.kind = $3 AND ${SCHEDULED}
         AND ${ofShards("me.shard_ids")} ORDER BY w.due_at LIMIT 1) - clock.now) * 1000)::double precision AS scheduled_in_ms,
       (extract(epoch FROM (SELECT w.due_at FROM work_items w WHERE w.resource_group = $2 AND w.kind = $3 AND ${STRUCK}

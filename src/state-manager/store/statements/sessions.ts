@@ -33,8 +33,7 @@ const SESSIONS = `
   SELECT s.session_id, s.epoch, s.reconciler, s.instance_id, s.language, s.shard_ids, s.concurrency, s.lease_duration_ms,
     s.backoff_base_ms, s.backoff_max_ms, s.resync_period_ms, s.pass_deadline_ms, s.finalizer, s.passes_per_second, s.burst,
     s.kind_concurrency, s.registered_at, s.expires_at,
-    k.groups, k.kinds, (SELECT count(*) FROM work_items w WHERE w.lease_session_id = s.session_id
-    AND w.lease_token IS NOT NULL)::integer AS leases
+    k.groups, k.kinds, (SELECT count(*) FROM work_items w WHERE w.lease_session_id = s.session_id)::integer AS leases
   FROM sessions s
   CROSS JOIN LATERAL (
     SELECT array_agg(k.resource_group::text ORDER BY k.resource_group, k.kind) AS groups,
@@ -134,7 +133,7 @@ export const RENEW_SESSION: Statement = {
       WHERE session_id = $1 AND expires_at > clock_timestamp() RETURNING session_id),
     held AS MATERIALIZED (
       SELECT lease_token, leased_at, lease_deadline > clock_timestamp() AS is_valid FROM work_items
-      WHERE lease_session_id = $1 AND lease_token IS NOT NULL)
+      WHERE lease_session_id = $1)
     SELECT
       ARRAY(SELECT t FROM unnest($2::text[]) AS t WHERE t NOT IN (SELECT lease_token FROM held WHERE is_valid)) AS lost,
       ARRAY(SELECT lease_token FROM held WHERE NOT lease_token = ANY ($2::text[])

@@ -44,7 +44,7 @@ function returnLeases(which: string, reason: string): string {
   return `
     WITH ${CLOCK},
     ended AS MATERIALIZED (
-      SELECT ${KEY}, resource_id, due_at FROM work_items WHERE lease_token IS NOT NULL AND ${which}
+      SELECT ${KEY}, resource_id, due_at FROM work_items WHERE ${which}
       ORDER BY ${KEY} FOR UPDATE),
     gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
     due_again AS (
@@ -71,7 +71,7 @@ export const STRIKE_LEASES_OF_SESSIONS: Statement = {
       SELECT ${KEY}, w.resource_id, w.due_at, w.deaths, w.strikes, w.quarantined_at, w.lease_session_id, w.lease_is_solo,
         w.resource_id IS NOT DISTINCT FROM w.lease_resource_id AS is_guilty, d.death
       FROM work_items w JOIN unnest($1::uuid[], $2::text[]) AS d (session_id, death) ON w.lease_session_id = d.session_id
-      WHERE w.lease_token IS NOT NULL ORDER BY ${KEY} FOR UPDATE OF w),
+      ORDER BY ${KEY} FOR UPDATE OF w),
     counted AS MATERIALIZED (
       SELECT e.*, CASE WHEN is_guilty AND lease_is_solo AND count(*) OVER (PARTITION BY lease_session_id) = 1 THEN 1 ELSE 0 END
         AS added
@@ -129,7 +129,7 @@ function failLeases(which: string, locking: string, reason: string, error: strin
         ${error} AS error,
         least(s.backoff_max_ms, s.backoff_base_ms * power(2, least(w.failures, 60))) * (1 - 0.2 * random()) AS backoff_ms
       FROM work_items w LEFT JOIN sessions s ON s.session_id = w.lease_session_id
-      WHERE w.lease_token IS NOT NULL AND ${which}
+      WHERE ${which}
       ${locking}),
     gone AS (DELETE FROM work_items w USING ended e WHERE ${SAME_KEY} AND e.resource_id IS NULL),
     successors AS (
@@ -155,7 +155,7 @@ function failLeases(which: string, locking: string, reason: string, error: strin
 export const EXPIRE_DEADLINES: Statement = {
   name: "expire-deadlines",
   text: failLeases(
-    "w.lease_deadline <= (SELECT now FROM clock)",
+    "w.lease_token IS NOT NULL AND w.lease_deadline <= (SELECT now FROM clock)",
     "LIMIT 500 FOR UPDATE OF w SKIP LOCKED",
     "'DEADLINE_EXCEEDED'",
     `format('the pass took longer than its deadline of %s ms',
