@@ -123,10 +123,10 @@ function decideWrite(state: KeyState, command: Command, context: DecisionContext
     }
     case "report":
     case "hold":
-      return { ...decideReport(state, command, context.now), by: "holder" };
+      return { by: "holder", ...decideReport(state, command, context.now) };
     case "show-quarantine":
     case "release-quarantine":
-      return { ...decideQuarantine(state, command, context.now), by: "server" };
+      return { by: "server", ...decideQuarantine(state, command, context.now) };
   }
 }
 

@@ -17,7 +17,7 @@ import type { ResourceFilter } from "./resource-filter.js";
 export function validateInput(input: ResourceInput): void {
   validateKey(input.key);
   checkName("shard_id", input.shardId);
-  checkFits({ ...input, statusJson: null });
+  checkFits({ statusJson: null, ...input });
   checkMetadata(input);
   if (input.owner) checkOwner(input.owner, input.key);
   if (input.specJson !== null) checkJsonText("spec", input.specJson);
@@ -38,7 +38,7 @@ export type StatusWrite = Omit<Extract<Command, { readonly type: "update-status"
 export function validateStatusWrite({ key, metadata, observedGeneration, statusJson }: StatusWrite): void {
   validateKey(key);
   if (metadata !== undefined) checkName("shard_id", metadata.shardId);
-  checkFits({ ...(metadata ?? NO_METADATA), key, specJson: null, statusJson });
+  checkFits({ key, specJson: null, statusJson, ...(metadata ?? NO_METADATA) });
   if (metadata !== undefined) checkMetadata(metadata);
   checkGeneration("observed_generation", observedGeneration);
   if (statusJson !== null) checkJsonText("status", statusJson);

@@ -24,7 +24,7 @@ interface Meta extends ResourceMeta {
 export function encodeFields(entry: CacheEntry): readonly [meta: string, spec: string, status: string] {
   if (entry.state !== "live") return ["", "", ""];
   const { resource } = entry;
-  const meta: Meta = { ...metaOf(resource), revision: String(resource.revision) };
+  const meta: Meta = { revision: String(resource.revision), ...metaOf(resource) };
   // A JSON text is never empty, so an empty field says null.
   return [JSON.stringify(meta), resource.specJson ?? "", resource.statusJson ?? ""];
 }
@@ -38,11 +38,11 @@ export function decodeEntry(key: ResourceKey, fields: readonly (string | null)[]
   // Written by encodeFields only.
   const meta = JSON.parse(metaText) as Meta;
   const resource: Resource = {
-    ...order,
-    ...describedBy(meta),
     specJson: spec || null,
     statusJson: status || null,
     revision: BigInt(meta.revision),
+    ...order,
+    ...describedBy(meta),
   };
   return { state: "live", resource };
 }

@@ -30,7 +30,6 @@ interface Meta extends ResourceMeta {
 export function encodeMeta(change: Change): string {
   const { resource } = change;
   const meta: Meta = {
-    ...metaOf(resource),
     id: String(resource.id),
     writes: String(resource.writeCount),
     previousLabels: change.previousLabels === null ? null : Object.fromEntries(change.previousLabels),
@@ -38,6 +37,7 @@ export function encodeMeta(change: Change): string {
     previousRevision: String(change.previousRevision),
     previousGeneration: String(change.previousGeneration),
     movedTo: change.movedTo,
+    ...metaOf(resource),
   };
   return JSON.stringify(meta);
 }
@@ -55,12 +55,12 @@ export function decodeChange(record: ChangeRecord): Change {
     type,
     resource: {
       key: { resourceGroup, kind, namespace, name },
-      ...describedBy(meta),
       id: BigInt(meta.id),
       specJson: record.spec,
       statusJson: record.status,
       revision,
       writeCount: BigInt(meta.writes),
+      ...describedBy(meta),
     },
     previousLabels: meta.previousLabels === null ? null : new Map(Object.entries(meta.previousLabels)),
     previousOwnerUid: meta.previousOwnerUid ?? null,

@@ -68,7 +68,6 @@ export function decodeEntry(log: number, [id, fields]: RawEntry): StreamEntry {
   if (value(7) !== ("inline" satisfies Body)) return { position, previousFingerprint, change: undefined };
   const record: ChangeRecord = {
     log,
-    ...position,
     previousFingerprint,
     // Written by encodeEntry only; the chain of fingerprints has no other writer.
     type: value(2) as ChangeType,
@@ -79,6 +78,7 @@ export function decodeEntry(log: number, [id, fields]: RawEntry): StreamEntry {
     meta: value(8),
     spec: value(9) || null,
     status: value(10) || null,
+    ...position,
   };
   return { position, previousFingerprint, change: decodeChange(record) };
 }
