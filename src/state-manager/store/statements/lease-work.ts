@@ -184,8 +184,7 @@ function nextNamespace(which: string): string {
 
 /**
  * $1..$5 as above; $6 classes, $7 the namespace each served last, $8 how many items to pass over, $9 how many to look at (parallel
- * arrays): leases ready items step by step until there is no room (work/turns.ts makes the steps). The arrays are selected so
- * that the planner does not count them: fewer than it assumes would make it plan every call anew, which costs more than the call.
+ * arrays): leases ready items step by step until there is no room (work/turns.ts makes the steps).
  *
  * A step walks from namespace to namespace by the index, beginning after the one served last and around once, and takes the
  * earliest item of each; when that is not enough, the second of each, and so on. Rows are made only as the LIMITs ask for them:
@@ -200,8 +199,7 @@ export const MARK_TURNS: Statement = {
   text: markLeases(
     `candidate AS MATERIALIZED (
       SELECT item.ctid FROM
-        unnest((SELECT $6::smallint[]), (SELECT $7::text[]), (SELECT $8::integer[]), (SELECT $9::integer[]))
-          AS step (priority, after, skipped, taken)
+        unnest($6::smallint[], $7::text[], $8::integer[], $9::integer[]) AS step (priority, after, skipped, taken)
       CROSS JOIN LATERAL (
         WITH RECURSIVE turn AS (
           SELECT step.after COLLATE "C" AS namespace, NULL::tid AS ctid, 0 AS place, false AS is_around

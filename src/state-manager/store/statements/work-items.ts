@@ -241,6 +241,7 @@ export const FIND_UNSHOWN_QUARANTINES: Statement = {
 /** $1 group, $2 kind ('' matches all), $3..$6 the key to go on after, $7 limit: items by key. */
 export const LIST_WORK: Statement = {
   name: "list-work",
+  isPrepared: false,
   text: `
     SELECT ${WORK_ITEM_COLUMNS} FROM work_items w
     WHERE ($1 = '' OR w.resource_group = $1) AND ($2 = '' OR w.kind = $2)
