@@ -14,5 +14,5 @@ export {
   type Reconciler,
   type ReconcilerDefinition,
 } from "./reconciler.js";
-export { done, type PassOutcome, requeueAfter, TerminalError } from "./result.js";
+export { done, type MergeOption, type PassOutcome, requeueAfter, type StatusPatch, TerminalError } from "./result.js";
 export type { SchemaIssue, SchemaResult, StandardSchema } from "./spec-schema.js";

@@ -5,8 +5,10 @@ import {
   type PassReport,
   PassReportSchema,
   PassResult,
+  StatusMode,
   ConditionStatus as WireConditionStatus,
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import { mergePatch } from "../resource/merge-patch.js";
 import { type Condition, findConditionIn } from "./conditions.js";
 import { aggregateReady, notReadyAfter, READY } from "./ready.js";
 import type { ConditionStatus, ReconcileContext } from "./reconciler.js";
@@ -64,14 +66,19 @@ export class PassDraft
 
   /** The pass returned. */
   finished(outcome: PassOutcome<unknown>): PassReport {
-    const { type, status } = outcome;
+    const { status, isMerge } = outcome;
     const end =
-      type === "done"
+      outcome.type === "done"
         ? { result: PassResult.SUCCESS, ...this.#observed() }
         : { result: PassResult.REQUEUE_AFTER, requeueAfter: durationFromMs(outcome.afterMs) };
     const statusJson = status === undefined ? "" : JSON.stringify(status);
-    if (this.#readyWhen !== undefined) this.#set(aggregateReady(this.#readyWhen, this.#conditionAfter(statusJson)));
-    return create(PassReportSchema, { ...this.#changes(), ...end, statusJson });
+    const statusMode = isMerge ? StatusMode.MERGE : StatusMode.REPLACE;
+    if (this.#readyWhen !== undefined) {
+      const stored = this.#item.resource?.statusJson || "null";
+      const after = isMerge ? mergePatch(stored, statusJson || "{}") : statusJson || stored;
+      this.#set(aggregateReady(this.#readyWhen, this.#conditionAfter(after)));
+    }
+    return create(PassReportSchema, { ...this.#changes(), ...end, statusJson, statusMode });
   }
 
   /** The pass failed; what it had set until then is stored with the error. */
@@ -96,9 +103,9 @@ export class PassDraft
     this.#conditions.set(condition.type, condition);
   }
 
-  /** Conditions as the report leaves them: a new status takes the place of all that it does not repeat. */
+  /** Conditions as the report leaves them over a status, which takes the place of all that it does not repeat. */
   #conditionAfter(statusJson: string): (type: string) => Condition | undefined {
-    const status: unknown = JSON.parse(statusJson || this.#item.resource?.statusJson || "null");
+    const status: unknown = JSON.parse(statusJson);
     return (type) => this.#conditions.get(type) ?? findConditionIn(status, type);
   }
 

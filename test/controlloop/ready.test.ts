@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { LeasedItemSchema } from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import { LeasedItemSchema, StatusMode } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import type { Condition } from "../../src/controlloop/index.js";
 import { PassDraft } from "../../src/controlloop/pass-draft.js";
 import { aggregateReady } from "../../src/controlloop/ready.js";
@@ -74,5 +74,13 @@ describe("readyWhen", () => {
   it("takes an error whatever is in its text", () => {
     const report = draftOver(stored).failed(new Error("NUL \0 and half a character \ud800"));
     expect(readyOf(report)).toMatchObject({ message: "NUL \ufffd and half a character \ufffd" });
+  });
+
+  it("is judged by what a merged status leaves of the conditions", () => {
+    const kept = draftOver(stored).finished(done<{ pages: number }>({ pages: null }, { merge: true }));
+    expect(kept).toMatchObject({ statusMode: StatusMode.MERGE, statusJson: '{"pages":null}' });
+    expect(kept.conditions).toMatchObject([{ type: "Ready", status: 1 }]);
+    const replaced = draftOver(stored).finished(done({ pages: 1 }));
+    expect(replaced).toMatchObject({ statusMode: StatusMode.REPLACE, conditions: [{ type: "Ready", status: 3 }] });
   });
 });

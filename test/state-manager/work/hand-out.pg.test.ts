@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { Command } from "../../../src/resource/command.js";
 import { createLogger } from "../../../src/state-manager/observability/logger.js";
 import { createMetrics } from "../../../src/state-manager/observability/metrics.js";
@@ -37,7 +37,9 @@ describe("a hand-out that takes too long", () => {
       return result;
     };
     const metrics = createMetrics();
-    return new WorkQueue({ database, reader, sink: { submit }, metrics, logger: createLogger("error") });
+    const queue = new WorkQueue({ database, reader, sink: { submit }, metrics, logger: createLogger("error") });
+    onTestFinished(() => queue.stop());
+    return queue;
   }
 
   test("gives nothing to a worker whose lease went to another one meanwhile (I7)", async () => {
