@@ -238,6 +238,14 @@ export const FIND_UNSHOWN_QUARANTINES: Statement = {
     ORDER BY quarantined_at LIMIT 100`,
 };
 
+/** $1..$4 key: its item, without a lock. */
+export const READ_WORK_ITEM: Statement = {
+  name: "read-work-item",
+  text: `
+    SELECT ${WORK_ITEM_COLUMNS} FROM work_items w
+    WHERE (w.resource_group, w.kind, w.namespace, w.name) = ($1, $2, $3, $4)`,
+};
+
 /** $1 group, $2 kind ('' matches all), $3..$6 the key to go on after, $7 limit: items by key. */
 export const LIST_WORK: Statement = {
   name: "list-work",

@@ -1,0 +1,22 @@
+-- Whether the status has a condition Ready that is not True (src/resource/conditions.ts). Most updates leave it as it is, and so
+-- stay heap-only although an index is on it. A program of before this migration leaves it as it is too, until the next report: only
+-- a count is wrong meanwhile, so such programs may go on.
+ALTER TABLE resources ADD COLUMN is_unready boolean NOT NULL DEFAULT false;
+
+-- As raw JSON texts, so that no escape sequence in a status can stop the migration.
+UPDATE resources SET is_unready = true
+WHERE status::text LIKE '%"Ready"%' AND json_typeof(status) = 'object' AND json_typeof(status -> 'conditions') = 'array'
+  AND EXISTS (
+    SELECT FROM json_array_elements(CASE WHEN json_typeof(status -> 'conditions') = 'array' THEN status -> 'conditions' END) AS c
+    WHERE json_typeof(c) = 'object' AND (c -> 'type')::text = '"Ready"' AND (c -> 'status')::text IS DISTINCT FROM '"True"');
+
+CREATE INDEX resources_unready ON resources (resource_group, kind) WHERE is_unready;
+
+-- Few rows at any time: to find them among many.
+CREATE INDEX work_items_quarantined ON work_items (resource_group, kind, namespace, name) WHERE quarantined_at IS NOT NULL;
+
+-- Since the registration, some seconds behind.
+ALTER TABLE sessions
+  ADD COLUMN passes bigint NOT NULL DEFAULT 0,
+  ADD COLUMN failed_passes bigint NOT NULL DEFAULT 0,
+  ADD COLUMN last_seen_at timestamptz NOT NULL DEFAULT now();
