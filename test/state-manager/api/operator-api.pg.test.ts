@@ -144,6 +144,23 @@ test("summaries have no spec, and of the status only its conditions, in reads, l
   }
 });
 
+test("the server tells how it and what it stands on are, in JSON too", async () => {
+  const status = await client.serverStatus();
+  expect(status).toMatchObject({
+    programSchema: status.storeSchema,
+    postgres: { state: "OK", version: expect.stringMatching(/^18/), message: "" },
+    redis: { state: "DISABLED" },
+    logs: [{ logId: 0, floorRevision: 0n }],
+  });
+  expect(status.postgres.roundTripMs).toBeGreaterThan(0);
+  const response = await fetch(`${server.url}/reconcile.v1.ServerService/GetServerStatus`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: "{}",
+  });
+  expect(await response.json()).toMatchObject({ storeId: status.storeId, postgres: { state: "DEPENDENCY_STATE_OK" } });
+});
+
 describe("kinds, work and sessions", () => {
   test("are told alike by RPC and REST", async () => {
     const connection = connect(server.url);
