@@ -21,9 +21,9 @@ export interface ClientResource<Spec = unknown, Status = unknown> {
   readonly finalizers: readonly string[];
   /** Undefined when it belongs to none. */
   readonly owner: ResourceOwner | undefined;
-  /** The JSON text as written: exact where `spec` is rounded to doubles. `null` when nothing was declared. */
+  /** The JSON text as written: exact where `spec` is rounded to doubles. `null` when nothing was declared, and in summaries. */
   readonly specJson: string;
-  /** The JSON text as written. `null` when nothing was reported. */
+  /** The JSON text as written; in summaries only the conditions. `null` when nothing was reported. */
   readonly statusJson: string;
   /** Parsed from `specJson` at the first look. */
   readonly spec: Spec;
@@ -41,7 +41,7 @@ export interface ClientResource<Spec = unknown, Status = unknown> {
 }
 
 /**
- * Reads the wire form, which must carry JSON text (PAYLOAD_ENCODING_JSON). `parseSpec` turns the parsed text into a Spec;
+ * Reads the wire form, which must carry JSON text (PAYLOAD_ENCODING_JSON or PAYLOAD_ENCODING_SUMMARY). `parseSpec` turns the parsed text into a Spec;
  * by default it is believed to be one. What it throws, the first look at `spec` throws.
  */
 export function readResource<Spec, Status>(
@@ -88,6 +88,7 @@ function readOwner(owner: Owner | undefined): ResourceOwner | undefined {
   return { resourceGroup, kind, name, uid };
 }
 
-function readTime(time: Timestamp | undefined): Date {
+/** A time that is always there. */
+export function readTime(time: Timestamp | undefined): Date {
   return time === undefined ? new Date(0) : timestampDate(time);
 }

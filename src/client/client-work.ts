@@ -1,5 +1,12 @@
 import { type Timestamp, timestampDate } from "@bufbuild/protobuf/wkt";
-import { type GetWorkResponse, WorkReason, WorkState } from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import {
+  type GetWorkResponse,
+  type WorkItem as WireItem,
+  type ReconcilerSession as WireSession,
+  WorkReason,
+  WorkState,
+} from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import type { KindRef, ResourceKey } from "../resource/key.js";
 
 /** What the queue has for one resource; what a newer server says and this version does not know is `UNSPECIFIED`. */
 export interface ClientWork {
@@ -7,7 +14,7 @@ export interface ClientWork {
   /** Undefined when it is settled. */
   readonly item: ClientWorkItem | undefined;
   /** The worker that holds it; undefined when nobody does. */
-  readonly holder: { readonly sessionId: string; readonly name: string; readonly instanceId: string } | undefined;
+  readonly holder: ClientSession | undefined;
   /** The reconciler of the kind with live sessions; empty: there is none, and nothing will happen. */
   readonly reconciler: string;
   /** Undefined while nobody asked for its deletion. */
@@ -41,6 +48,40 @@ export interface ClientWorkItem {
   readonly progress: string;
 }
 
+/** An entry of the queue, with the resource it is about. */
+export interface ClientListedWork extends ClientWorkItem {
+  readonly key: ResourceKey;
+  readonly state: ClientWork["state"];
+  /** The session that holds it; empty when nobody does. */
+  readonly holderSessionId: string;
+}
+
+/** A live session of a worker. */
+export interface ClientSession {
+  readonly sessionId: string;
+  /** The reconciler. */
+  readonly name: string;
+  /** Which of its instances. */
+  readonly instanceId: string;
+  readonly language: string;
+  /** Higher for every later session of the instance. */
+  readonly epoch: bigint;
+  readonly kinds: readonly KindRef[];
+  /** Empty: all. */
+  readonly shardIds: readonly string[];
+  /** How many leases it holds, and how many it may hold. */
+  readonly leases: number;
+  readonly concurrency: number;
+  readonly registeredAt: Date | undefined;
+  /** When it renewed last. */
+  readonly lastSeenAt: Date | undefined;
+  /** When it ends unless it is renewed. */
+  readonly expiresAt: Date | undefined;
+  /** Passes whose reports were accepted since it registered, and how many of these failed; counted within seconds. */
+  readonly passes: number;
+  readonly failedPasses: number;
+}
+
 /** A finalizer that keeps a resource, and who is to take it off. */
 export interface ClientFinalizerHold {
   readonly finalizer: string;
@@ -56,20 +97,8 @@ export function readWork(wire: GetWorkResponse): ClientWork {
   const { item, holder } = wire;
   return {
     state: nameIn(WorkState, wire.state),
-    item: item && {
-      reason: nameIn(WorkReason, item.reason),
-      message: item.message,
-      dueAt: readTime(item.dueAt),
-      pendingSince: readTime(item.pendingSince),
-      failures: item.failures,
-      lastError: item.lastError,
-      leasedAt: readTime(item.leasedAt),
-      deadline: readTime(item.deadline),
-      strikes: item.strikes,
-      quarantinedAt: readTime(item.quarantinedAt),
-      progress: item.progress,
-    },
-    holder: holder && { sessionId: holder.sessionId, name: holder.name, instanceId: holder.instanceId },
+    item: item && readItem(item),
+    holder: holder && readSession(holder),
     reconciler: wire.reconciler,
     deletionRequestedAt: readTime(wire.deletionRequestedAt),
     finalizers: wire.finalizers.map(({ finalizer, owner, isOwnerLive, message }) => ({
@@ -79,6 +108,48 @@ export function readWork(wire: GetWorkResponse): ClientWork {
       message,
     })),
     ownedResources: wire.ownedResources,
+  };
+}
+
+/** Reads an item of ListWork's answer. */
+export function readListedWork(wire: WireItem): ClientListedWork {
+  if (wire.key === undefined) throw new Error("the server answered with work that has no key");
+  const { resourceGroup, kind, namespace, name } = wire.key;
+  return {
+    key: { resourceGroup, kind, namespace, name },
+    state: nameIn(WorkState, wire.state),
+    holderSessionId: wire.holderSessionId,
+    ...readItem(wire),
+  };
+}
+
+/** Reads a session of ListReconcilers' answer. */
+export function readSession(wire: WireSession): ClientSession {
+  const { sessionId, name, instanceId, language, epoch, kinds, shardIds, leases, concurrency } = wire;
+  return {
+    ...{ sessionId, name, instanceId, language, epoch, shardIds, leases, concurrency },
+    kinds: kinds.map(({ resourceGroup, kind }) => ({ resourceGroup, kind })),
+    registeredAt: readTime(wire.registeredAt),
+    lastSeenAt: readTime(wire.lastSeenAt),
+    expiresAt: readTime(wire.expiresAt),
+    passes: Number(wire.passes),
+    failedPasses: Number(wire.failedPasses),
+  };
+}
+
+function readItem(item: WireItem): ClientWorkItem {
+  return {
+    reason: nameIn(WorkReason, item.reason),
+    message: item.message,
+    dueAt: readTime(item.dueAt),
+    pendingSince: readTime(item.pendingSince),
+    failures: item.failures,
+    lastError: item.lastError,
+    leasedAt: readTime(item.leasedAt),
+    deadline: readTime(item.deadline),
+    strikes: item.strikes,
+    quarantinedAt: readTime(item.quarantinedAt),
+    progress: item.progress,
   };
 }
 

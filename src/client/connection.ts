@@ -1,43 +1,26 @@
-import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
-import { createConnectTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { type Client, createClient, type Transport } from "@connectrpc/connect";
 import { ReconcilerService } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ResourceService } from "../../gen/reconcile/v1/resource_service_pb.js";
-
-/** A peer that vanished without a word (power, network) is noticed within the sum of the two. */
-const PING_INTERVAL_MS = 10_000;
-const PING_TIMEOUT_MS = 5_000;
+import { ServerService } from "../../gen/reconcile/v1/server_service_pb.js";
 
 /** The generated clients over one connection. */
 export interface Connection {
   readonly resources: Client<typeof ResourceService>;
   readonly reconcilers: Client<typeof ReconcilerService>;
+  readonly server: Client<typeof ServerService>;
   /** Ends every call at once. Twice is safe. */
   close(): void;
 }
 
 /**
- * Connects to a state-manager, for example `http://127.0.0.1:8080`; the connection is opened by the first call and
- * again after it broke.
- *
- * The Connect protocol in its binary form over HTTP/2: all calls, long polls and streams share one connection (over
- * HTTP/1.1 each waiting one would hold its own), and unlike gRPC it needs no trailers, which many proxies drop. One
- * connection also means one server and its limit of concurrent streams: use several for hundreds of watches.
+ * A connection over any transport of Connect: `connect` (connect.ts) makes one for Node; in a browser it is
+ * createConnectTransport of @connectrpc/connect-web. Nothing else in this folder needs Node.
  */
-export function connect(baseUrl: string, interceptors: readonly Interceptor[] = []): Connection {
-  const sessionManager = new Http2SessionManager(baseUrl, {
-    pingIntervalMs: PING_INTERVAL_MS,
-    pingTimeoutMs: PING_TIMEOUT_MS,
-  });
-  const transport = createConnectTransport({
-    baseUrl,
-    httpVersion: "2",
-    sessionManager,
-    interceptors: [...interceptors],
-    acceptCompression: [], // payloads are small and the network near: compression only costs time
-  });
+export function connectionOver(transport: Transport, close: () => void = () => {}): Connection {
   return {
     resources: createClient(ResourceService, transport),
     reconcilers: createClient(ReconcilerService, transport),
-    close: () => sessionManager.abort(),
+    server: createClient(ServerService, transport),
+    close,
   };
 }

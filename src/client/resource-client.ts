@@ -1,11 +1,23 @@
-import type { Interceptor } from "@connectrpc/connect";
+import { WorkState } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { PayloadEncoding } from "../../gen/reconcile/v1/resource_pb.js";
 import { ApplyResult, DeletionPropagation } from "../../gen/reconcile/v1/resource_service_pb.js";
 import type { ResourceKey } from "../resource/key.js";
 import { ApiError, isNotFound } from "./api-error.js";
-import { type ClientResource, type ResourceOwner, readResource } from "./client-resource.js";
-import { type ClientWork, readWork } from "./client-work.js";
-import { type Connection, connect } from "./connection.js";
+import { type ClientHistoryEntry, readHistoryEntry } from "./client-history.js";
+import { type ClientKinds, readKinds } from "./client-kinds.js";
+import { type ClientResource, readResource } from "./client-resource.js";
+import { type ClientServerStatus, readServerStatus } from "./client-server.js";
+import {
+  type ClientListedWork,
+  type ClientSession,
+  type ClientWork,
+  nameIn,
+  readListedWork,
+  readSession,
+  readWork,
+} from "./client-work.js";
+import type { Connection } from "./connection.js";
+import { type ResourceDraft, type WriteGuard, type WriteOptions, writeDraft, writeTerms } from "./resource-draft.js";
 import { type ClientWatchBatch, type WatchOptions, watchResources } from "./resource-watch.js";
 import { retryUnavailable } from "./retry.js";
 
@@ -22,45 +34,24 @@ export interface ResourceSelection {
   readonly ownerUid?: string;
 }
 
-/** Names an owner in a write; without `uid` whoever has the name now is meant. */
-export type OwnerReference = Omit<ResourceOwner, "uid"> & Partial<Pick<ResourceOwner, "uid">>;
+/** Selects work; what is left out matches everything. */
+export interface WorkFilter {
+  readonly resourceGroup?: string;
+  readonly kind?: string;
+  readonly state?: Exclude<ClientWork["state"], "SETTLED">;
+}
 
-/** The desired state to write. `spec` is written with JSON.stringify; `specJson` is written as it is. */
-export interface ResourceDraft {
-  readonly key: ResourceKey;
-  /** Defaults to `default`. */
-  readonly shardId?: string;
-  readonly labels?: ReadonlyMap<string, string>;
-  readonly annotations?: ReadonlyMap<string, string>;
-  readonly finalizers?: readonly string[];
-  /** The resource of the same namespace that it belongs to; null: none. Left out: as it is stored. */
-  readonly owner?: OwnerReference | null;
-  readonly spec?: unknown;
-  readonly specJson?: string;
+/** What an apply did, or with `dryRun` would do. */
+export interface Applied<Spec, Status> {
+  readonly resource: ClientResource<Spec, Status>;
+  readonly result: keyof typeof ApplyResult;
+  readonly isChanged: boolean;
+  /** With `dryRun`: what is stored; undefined when the key is free. */
+  readonly previous: ClientResource<Spec, Status> | undefined;
 }
 
 /** What a deletion does to the resources that belong to the deleted one; see DeletionPropagation in the contract. */
 export type Propagation = keyof typeof PROPAGATION;
-
-/** What the writer saw; the write is refused (`isConflict`) when something else is stored. */
-export interface WriteGuard {
-  readonly revision?: bigint;
-  readonly generation?: bigint;
-  readonly uid?: string;
-}
-
-/** How a client behaves. */
-export interface ClientOptions {
-  /** How long a call may take, all its tries together; the default of 30 s covers a server's restart. */
-  readonly timeoutMs?: number;
-  /** Run around every call, for example to set an Authorization header. */
-  readonly interceptors?: readonly Interceptor[];
-}
-
-/** Opens a client for the state-manager at `baseUrl`, for example `http://127.0.0.1:8080`. Connects at the first call. */
-export function createResourceClient(baseUrl: string, options: ClientOptions = {}): ResourceClient {
-  return new ResourceClient(connect(baseUrl, options.interceptors), options.timeoutMs ?? 30_000);
-}
 
 /**
  * Reads, writes and watches resources.
@@ -73,17 +64,22 @@ export class ResourceClient {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
 
-  /** Works over `connection`, which `close` then closes; `createResourceClient` opens one. */
-  constructor(connection: Connection, timeoutMs: number) {
+  /**
+   * Works over `connection`, which `close` then closes; `createResourceClient` opens one. `timeoutMs`: how long a call may
+   * take, all its tries together; the default covers a server's restart.
+   */
+  constructor(connection: Connection, timeoutMs = 30_000) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
   }
 
   /** Creates; `isAlreadyExists` when the key is taken. */
-  async create<Spec, Status>(draft: ResourceDraft): Promise<ClientResource<Spec, Status>> {
-    const answer = await this.#once((options) =>
-      this.#api.createResource({ resource: write(draft), ...JSON_TEXT }, options),
-    );
+  async create<Spec, Status>(
+    draft: ResourceDraft,
+    { dryRun = false }: WriteOptions = {},
+  ): Promise<ClientResource<Spec, Status>> {
+    const request = { resource: writeDraft(draft), dryRun, ...JSON_TEXT };
+    const answer = await this.#once((options) => this.#api.createResource(request, options));
     return readResource(answer.resource);
   }
 
@@ -98,13 +94,17 @@ export class ResourceClient {
     }
   }
 
-  /** Lists in the order of creation, fetching pages as they are needed. `pending`: only what waits for a reconciler. */
+  /**
+   * Lists in the order of creation, fetching pages as they are needed. `pending`: only what waits for a reconciler. `isSummary`:
+   * without spec, and of the status only its conditions, for tables.
+   */
   async *list<Spec, Status>(
     selection: ResourceSelection,
-    { pending = false, pageSize = 500 } = {},
+    { pending = false, pageSize = 500, isSummary = false } = {},
   ): AsyncGenerator<ClientResource<Spec, Status>, void, undefined> {
+    const payloadEncoding = isSummary ? PayloadEncoding.SUMMARY : PayloadEncoding.JSON;
     for (let pageToken = ""; ; ) {
-      const request = { filter: selection, pending, pageSize, pageToken, ...JSON_TEXT };
+      const request = { filter: selection, pending, pageSize, pageToken, payloadEncoding };
       const page = await this.#retried((options) => this.#api.listResources(request, options));
       for (const resource of page.resources) yield readResource(resource);
       pageToken = page.nextPageToken;
@@ -113,8 +113,11 @@ export class ResourceClient {
   }
 
   /** Replaces the whole desired state of an existing resource. */
-  async update<Spec, Status>(draft: ResourceDraft, guard: WriteGuard = {}): Promise<ClientResource<Spec, Status>> {
-    const request = { resource: write(draft), ...expect(guard), ...JSON_TEXT };
+  async update<Spec, Status>(
+    draft: ResourceDraft,
+    terms: WriteGuard & WriteOptions = {},
+  ): Promise<ClientResource<Spec, Status>> {
+    const request = { resource: writeDraft(draft), ...writeTerms(terms), ...JSON_TEXT };
     const answer = await this.#once((options) => this.#api.updateResource(request, options));
     return readResource(answer.resource);
   }
@@ -122,24 +125,30 @@ export class ResourceClient {
   /** Creates or updates; writes nothing when nothing differs. Without finalizers in the draft they stay as they are. */
   async apply<Spec, Status>(
     draft: ResourceDraft,
-  ): Promise<{ readonly resource: ClientResource<Spec, Status>; readonly isChanged: boolean }> {
-    const request = { resource: write(draft), ...JSON_TEXT };
+    { dryRun = false }: WriteOptions = {},
+  ): Promise<Applied<Spec, Status>> {
+    const request = { resource: writeDraft(draft), dryRun, ...JSON_TEXT };
     const answer = await this.#retried((options) => this.#api.applyResource(request, options));
-    return { resource: readResource(answer.resource), isChanged: answer.result !== ApplyResult.UNCHANGED };
+    return {
+      resource: readResource(answer.resource),
+      result: nameIn(ApplyResult, answer.result),
+      isChanged: answer.result !== ApplyResult.UNCHANGED,
+      previous: answer.previous && readResource(answer.previous),
+    };
   }
 
   /** Replaces the status; `observedGeneration` says which desired state it describes (unset: unchanged). */
   async updateStatus<Spec, Status>(
     key: ResourceKey,
     status: Status,
-    options: { readonly observedGeneration?: bigint; readonly guard?: Omit<WriteGuard, "uid"> } = {},
+    options: { readonly observedGeneration?: bigint; readonly guard?: Omit<WriteGuard, "uid"> } & WriteOptions = {},
   ): Promise<ClientResource<Spec, Status>> {
-    const { observedGeneration, guard = {} } = options;
+    const { observedGeneration, guard = {}, dryRun = false } = options;
     const request = {
       key,
       statusJson: JSON.stringify(status),
       ...(observedGeneration !== undefined && { observedGeneration }),
-      ...expect(guard),
+      ...writeTerms({ ...guard, dryRun }),
       ...JSON_TEXT,
     };
     const isGuarded = guard.revision !== undefined || guard.generation !== undefined;
@@ -154,10 +163,10 @@ export class ResourceClient {
    */
   async delete(
     key: ResourceKey,
-    options: Omit<WriteGuard, "generation"> & { readonly propagation?: Propagation } = {},
+    options: Omit<WriteGuard, "generation"> & WriteOptions & { readonly propagation?: Propagation } = {},
   ): Promise<{ readonly removed: boolean }> {
-    const { propagation = "background", ...guard } = options;
-    const request = { key, ...expect(guard), propagation: PROPAGATION[propagation] };
+    const { propagation = "background", ...terms } = options;
+    const request = { key, ...writeTerms(terms), propagation: PROPAGATION[propagation] };
     return await this.#retried(async (call) => {
       try {
         return { removed: (await this.#api.deleteResource(request, call)).removed };
@@ -177,9 +186,9 @@ export class ResourceClient {
     key: ResourceKey,
     finalizer: string,
     message: string,
-    guard: Pick<WriteGuard, "uid"> = {},
+    terms: Pick<WriteGuard, "uid"> & WriteOptions = {},
   ): Promise<{ readonly removed: boolean; readonly resource: ClientResource<Spec, Status> }> {
-    const request = { key, finalizer, message, ...expect(guard), ...JSON_TEXT };
+    const request = { key, finalizer, message, ...writeTerms(terms), ...JSON_TEXT };
     const { removed, resource } = await this.#once((options) => this.#api.forceRemoveFinalizer(request, options));
     return { removed, resource: readResource(resource) };
   }
@@ -198,10 +207,10 @@ export class ResourceClient {
   }
 
   /** Ends the quarantine of a resource; rejects with reason NOT_QUARANTINED when it is in none. */
-  async releaseQuarantine(key: ResourceKey): Promise<void> {
+  async releaseQuarantine(key: ResourceKey, { dryRun = false }: WriteOptions = {}): Promise<void> {
     await this.#retried(async (options) => {
       try {
-        await this.#connection.reconcilers.releaseQuarantine({ key }, options);
+        await this.#connection.reconcilers.releaseQuarantine({ key, dryRun }, options);
       } catch (error) {
         // The answer to an earlier try was lost: that one released it.
         if (options.attempt === 1 || ApiError.from(error).reason !== "NOT_QUARANTINED") throw error;
@@ -212,6 +221,51 @@ export class ResourceClient {
   /** Why a resource waits, who works on it, and what keeps it from going. `isNotFound` when there is none. */
   async getWork(key: ResourceKey): Promise<ClientWork> {
     return readWork(await this.#retried((options) => this.#connection.reconcilers.getWork({ key }, options)));
+  }
+
+  /** The queue's entries, by key, fetching pages as they are needed. */
+  async *listWork(filter: WorkFilter = {}): AsyncGenerator<ClientListedWork, void, undefined> {
+    const { resourceGroup = "", kind = "", state = "UNSPECIFIED" } = filter;
+    for (let pageToken = ""; ; ) {
+      const request = { resourceGroup, kind, state: WorkState[state], pageToken, pageSize: WORK_PAGE_SIZE };
+      const page = await this.#retried((options) => this.#connection.reconcilers.listWork(request, options));
+      for (const item of page.items) yield readListedWork(item);
+      pageToken = page.nextPageToken;
+      if (pageToken === "") return;
+    }
+  }
+
+  /** The live sessions of all workers, by reconciler and instance. */
+  async reconcilers(): Promise<readonly ClientSession[]> {
+    const answer = await this.#retried((options) => this.#connection.reconcilers.listReconcilers({}, options));
+    return answer.sessions.map(readSession);
+  }
+
+  /** The kinds there are, with what they hold and how they do. */
+  async kinds(): Promise<ClientKinds> {
+    return readKinds(await this.#retried((options) => this.#api.listKinds({}, options)));
+  }
+
+  /**
+   * What the log has kept of a key, newest first, fetching pages as they are needed. Earlier resources of the same key are in
+   * it too: their uid differs.
+   */
+  async *history<Spec, Status>(
+    key: ResourceKey,
+    { pageSize = 50 } = {},
+  ): AsyncGenerator<ClientHistoryEntry<Spec, Status>, void, undefined> {
+    for (let pageToken = ""; ; ) {
+      const request = { key, pageSize, pageToken, ...JSON_TEXT };
+      const page = await this.#retried((options) => this.#api.getHistory(request, options));
+      for (const entry of page.entries) yield readHistoryEntry(entry);
+      pageToken = page.nextPageToken;
+      if (pageToken === "") return;
+    }
+  }
+
+  /** The server that answers and what it stands on; also while PostgreSQL or Redis do not answer it. */
+  async serverStatus(): Promise<ClientServerStatus> {
+    return readServerStatus(await this.#retried((options) => this.#connection.server.getServerStatus({}, options)));
   }
 
   /** Ends every call and watch at once. Twice is safe. */
@@ -245,33 +299,11 @@ interface CallOptions {
 /** Lossless and several times cheaper than google.protobuf.Value (2.10). */
 const JSON_TEXT = { payloadEncoding: PayloadEncoding.JSON };
 
+/** Small rows: fewer round trips. */
+const WORK_PAGE_SIZE = 1_000;
+
 const PROPAGATION = {
   background: DeletionPropagation.BACKGROUND,
   foreground: DeletionPropagation.FOREGROUND,
   orphan: DeletionPropagation.ORPHAN,
 } as const;
-
-/** How the wire says that a resource has no owner: unset would leave the stored one. */
-const NO_OWNER = { resourceGroup: "", kind: "", name: "", uid: "" };
-
-function write(draft: ResourceDraft) {
-  const { owner } = draft;
-  const { key, shardId = "default", labels = [], annotations = [], finalizers = [], spec = null } = draft;
-  return {
-    key,
-    shardId,
-    labels: Object.fromEntries(labels),
-    annotations: Object.fromEntries(annotations),
-    finalizers: [...finalizers],
-    ...(owner !== undefined && { owner: owner ?? NO_OWNER }),
-    specJson: draft.specJson ?? JSON.stringify(spec),
-  };
-}
-
-function expect({ revision, generation, uid }: WriteGuard) {
-  return {
-    ...(revision !== undefined && { expectedRevision: revision }),
-    ...(generation !== undefined && { expectedGeneration: generation }),
-    ...(uid !== undefined && { expectedUid: uid }),
-  };
-}

@@ -40,6 +40,8 @@ export interface WatchOptions {
   readonly sendInitialState?: boolean;
   /** Go on after this place. Neither this nor an initial state: changes from now on. */
   readonly resumeToken?: string;
+  /** For tables: resources without spec, and of the status only its conditions; default: false. */
+  readonly isSummary?: boolean;
   /** Ends the iteration. */
   readonly signal: AbortSignal;
 }
@@ -71,7 +73,7 @@ export async function* watchResources<Spec, Status>(
         filter: selection,
         sendInitialState: sendState,
         resumeToken,
-        payloadEncoding: PayloadEncoding.JSON,
+        payloadEncoding: options.isSummary === true ? PayloadEncoding.SUMMARY : PayloadEncoding.JSON,
       };
       for await (const batch of client.watchResources(request, { signal })) {
         failures = 0;

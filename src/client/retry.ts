@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "../resource/backoff.js";
 import { ApiError, isUnavailable } from "./api-error.js";
 
@@ -11,8 +10,17 @@ export function retryDelayMs(attempt: number): number {
 }
 
 /** Waits; ends early, without an error, when `signal` aborts. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => {});
+export function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
 }
 
 /**
@@ -32,7 +40,7 @@ export async function retryUnavailable<T>(
       const apiError = ApiError.from(error);
       const delay = retryDelayMs(attempt);
       if (!isUnavailable(apiError) || performance.now() + delay >= end) throw apiError;
-      await sleep(delay);
+      await pause(delay);
     }
   }
 }

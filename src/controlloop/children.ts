@@ -1,6 +1,7 @@
 import { isAlreadyExists, isConflict, isNotFound } from "../client/api-error.js";
 import type { ClientResource, ResourceOwner } from "../client/client-resource.js";
-import type { ResourceClient, ResourceDraft, WriteGuard } from "../client/resource-client.js";
+import type { ResourceClient } from "../client/resource-client.js";
+import type { ResourceDraft, WriteGuard } from "../client/resource-draft.js";
 import { sameJson } from "../resource/json-text.js";
 import { describeKey } from "../resource/key.js";
 import { findCondition, isReady } from "./conditions.js";

@@ -1,7 +1,8 @@
 import { setMaxListeners } from "node:events";
 import type { Meter } from "@opentelemetry/api";
 import { type Logger, pino } from "pino";
-import { type Connection, connect } from "../client/connection.js";
+import { connect } from "../client/connect.js";
+import type { Connection } from "../client/connection.js";
 import { ResourceClient } from "../client/resource-client.js";
 import { pause, retryDelayMs } from "../client/retry.js";
 import { leaseLoop } from "./lease-loop.js";

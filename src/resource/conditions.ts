@@ -51,6 +51,19 @@ export function conditionStatus(statusJson: string | null, type: string): unknow
   return parse(findCondition(storedConditions(statusJson), type)?.fields.get("status"));
 }
 
+/** The text of the `conditions` array of a status; undefined when there is none. The status must be valid JSON. */
+export function conditionsText(statusJson: string | null): string | undefined {
+  const text = storedConditions(statusJson);
+  return elementSpans(text).length === 0 ? undefined : text;
+}
+
+/** Whether a status has a condition `Ready` that is not "True". The text must be valid JSON; most are not even parsed. */
+export function isUnready(statusJson: string | null): boolean {
+  if (statusJson === null || !statusJson.includes('"Ready"')) return false;
+  const ready = findCondition(storedConditions(statusJson), "Ready");
+  return ready !== undefined && parse(ready.fields.get("status")) !== "True";
+}
+
 /** The raw texts of a condition's members. */
 type Fields = ReadonlyMap<string, string>;
 

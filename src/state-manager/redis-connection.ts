@@ -92,6 +92,13 @@ export class RedisConnections {
   }
 }
 
+/** Asks Redis now; its version, empty where the user may not ask for that. Rejects when there is no answer. */
+export async function askVersion(redis: Redis): Promise<string> {
+  await redis.ping();
+  const info = await redis.info("server").catch(() => "");
+  return /^redis_version:(\S+)/m.exec(info)?.[1] ?? "";
+}
+
 /** Whether a command sent now has a chance. */
 export function isReady(redis: Redis): boolean {
   return redis.status === "ready";

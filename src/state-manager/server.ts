@@ -10,8 +10,10 @@ import { Publisher } from "./log/publisher.js";
 import { StreamKeys } from "./log/stream-keys.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
 import { Collector } from "./owners/collector.js";
-import { RedisConnections } from "./redis-connection.js";
+import { askVersion, RedisConnections } from "./redis-connection.js";
 import { ResourceService } from "./service/resource-service.js";
+import { serverStatus } from "./service/server-status.js";
+import { newestMigration } from "./store/migrate.js";
 import { openStore, type PostgresStore } from "./store/postgres-store.js";
 import { ResumeTokens } from "./watch/resume-token.js";
 import { WatchService } from "./watch/watch-service.js";
@@ -75,6 +77,7 @@ interface Rooms {
   readonly watch: WatchService;
   readonly work: WorkQueue;
   readonly cache: ResourceCache | undefined;
+  readonly redis: RedisConnections | undefined;
 }
 
 interface RoomsOptions {
@@ -104,7 +107,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
     onCommitted: (batch) => deliver(batch),
   });
   closers.push(() => store.close());
-  const { identity, database, sink, reader, log: durable } = store;
+  const { identity, database, sink, dryRun, reader, log: durable } = store;
 
   const redis = secrets.redisUrl === undefined ? undefined : openRedis(secrets.redisUrl, identity.storeId, logger);
   if (redis !== undefined) closers.push(redis.close);
@@ -115,6 +118,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   const work = new WorkQueue({
     database,
     sink,
+    dryRun,
     reader,
     doorbellChannel: redis?.doorbell,
     onCollectionDue: () => collector.look(),
@@ -147,7 +151,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   };
   work.start();
   closers.push(maintain(store, logger));
-  return { store, watch, work, cache };
+  return { store, watch, work, cache, redis: redis?.connections };
 }
 
 function openRedis(url: string, storeId: string, logger: Logger) {
@@ -165,13 +169,19 @@ function openRedis(url: string, storeId: string, logger: Logger) {
   return { connections, keys, doorbell, close };
 }
 
-function serve({ store, watch, work, cache }: Rooms, options: ServeOptions): Promise<Api> {
+function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOptions): Promise<Api> {
   const { config, metrics, furtherMetrics, logger } = options;
   return startApi({
     config: { host: config.serverHost, port: config.serverPort, corsAllowedOrigins: config.corsAllowedOrigins },
-    resources: new ResourceService({ sink: store.sink, reader: store.reader, cache, watch, logger }),
+    resources: new ResourceService({ ...store, cache, watch, logger }),
     watch,
     work,
+    status: serverStatus({
+      storeId: store.identity.storeId,
+      programSchema: newestMigration(),
+      askStore: () => store.health(),
+      askRedis: redis && (() => askVersion(redis.commands)),
+    }),
     tokens: new ResumeTokens(store.identity),
     // Redis is not asked: without it everything is served, only by other means (2.2).
     readiness: async () => {

@@ -8,7 +8,7 @@ import {
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { type ClientResource, readResource } from "../client/client-resource.js";
 import { nameIn } from "../client/client-work.js";
-import { connect } from "../client/connection.js";
+import { connect } from "../client/connect.js";
 import { ResourceClient } from "../client/resource-client.js";
 import type { PassResultLabel } from "../controlloop/metrics.js";
 import { installPanicGuard } from "../controlloop/panic-guard.js";

@@ -1,4 +1,4 @@
-import { Code, ConnectError, createClient, createRouterTransport } from "@connectrpc/connect";
+import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { describe, expect, it } from "vitest";
 import { ErrorDetailSchema } from "../../gen/reconcile/v1/error_pb.js";
 import { type GetWorkResponse, ReconcilerService, WorkState } from "../../gen/reconcile/v1/reconciler_service_pb.js";
@@ -10,7 +10,9 @@ import {
   ResourceService,
   type UpdateResourceRequest,
 } from "../../gen/reconcile/v1/resource_service_pb.js";
-import { type OwnerReference, ResourceClient } from "../../src/client/resource-client.js";
+import { connectionOver } from "../../src/client/connection.js";
+import { ResourceClient } from "../../src/client/resource-client.js";
+import type { OwnerReference } from "../../src/client/resource-draft.js";
 
 const KEY = { resourceGroup: "g", kind: "k", namespace: "default", name: "a" };
 const OWNER = { resourceGroup: "g", kind: "parent", name: "p", uid: "u-1" };
@@ -54,12 +56,7 @@ function clientOf(answers: Answers): ResourceClient {
       getWork: () => answers.work ?? {},
     });
   });
-  const connection = {
-    resources: createClient(ResourceService, transport),
-    reconcilers: createClient(ReconcilerService, transport),
-    close: () => {},
-  };
-  return new ResourceClient(connection, 5_000);
+  return new ResourceClient(connectionOver(transport), 5_000);
 }
 
 describe("the owner of a resource", () => {

@@ -15,7 +15,7 @@ import {
   WorkReason,
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ApiError } from "../../src/client/api-error.js";
-import { connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
 import type { Fault } from "./faults.js";
 
 type Report = MessageInitShape<typeof PassReportSchema>;

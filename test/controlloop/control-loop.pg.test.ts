@@ -1,6 +1,7 @@
 import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { type Connection, connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
+import type { Connection } from "../../src/client/connection.js";
 import { createResourceClient, type ResourceClient } from "../../src/client/index.js";
 import {
   defineReconciler,

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
 import { freePort } from "../../src/shared/free-port.js";
 import { identifyProcess } from "../../src/shared/process-identity.js";
 import { runDirectory } from "../support/run-directory.js";

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { type Connection, connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
+import type { Connection } from "../../src/client/connection.js";
 import type { ServerProcess } from "../support/processes.js";
 import { until } from "../support/until.js";
 import { World } from "../support/world.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { WorkState } from "../../gen/reconcile/v1/reconciler_service_pb.js";
-import { connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
 import { createResourceClient } from "../../src/client/index.js";
 import { startProgram } from "../support/processes.js";
 import { until } from "../support/until.js";

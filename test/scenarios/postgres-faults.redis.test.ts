@@ -1,6 +1,6 @@
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
 import { ApiError, createResourceClient } from "../../src/client/index.js";
 import { defineReconciler, done, runControlLoop } from "../../src/controlloop/index.js";
 import { findHalfWritten, firstDifference } from "../support/history.js";

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { PayloadEncoding } from "../../gen/reconcile/v1/resource_pb.js";
 import { Consistency } from "../../gen/reconcile/v1/resource_service_pb.js";
-import { connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
 import { ApiError } from "../../src/client/index.js";
 import { digest, firstDifference, type HistoryEvent } from "../support/history.js";
 import type { LoadOptions } from "../support/load.js";

@@ -10,7 +10,8 @@ import {
   ReportOutcome,
   WorkReason,
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
-import { type Connection, connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
+import type { Connection } from "../../src/client/connection.js";
 import { createResourceClient } from "../../src/client/index.js";
 import { defineReconciler, done, runControlLoop } from "../../src/controlloop/index.js";
 import { type Program, startProgram } from "../support/processes.js";

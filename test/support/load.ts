@@ -1,7 +1,8 @@
 /** Writers that know what they wrote: every answer is kept and held against the log afterwards (I10). */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ApiError } from "../../src/client/api-error.js";
-import { type Connection, connect } from "../../src/client/connection.js";
+import { connect } from "../../src/client/connect.js";
+import type { Connection } from "../../src/client/connection.js";
 import { retryDelayMs } from "../../src/client/retry.js";
 import type { History } from "./history.js";
 import { type Acknowledged, isOutcomeUnknown, markerOf, OwnResource } from "./own-resource.js";

@@ -4,8 +4,8 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Value } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_struct } from "@bufbuild/protobuf/wkt";
+import type { Timestamp, Value } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Owner, PayloadEncoding, Resource, ResourceKey } from "./resource_pb.js";
 import { file_reconcile_v1_resource } from "./resource_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reconcile/v1/resource_service.proto.
  */
 export const file_reconcile_v1_resource_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNyZWNvbmNpbGUvdjEvcmVzb3VyY2Vfc2VydmljZS5wcm90bxIMcmVjb25jaWxlLnYxIpkDCg1SZXNvdXJjZUlucHV0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIQCghzaGFyZF9pZBgCIAEoCRI3CgZsYWJlbHMYAyADKAsyJy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgEIAMoCzIsLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0LkFubm90YXRpb25zRW50cnkSEgoKZmluYWxpemVycxgFIAMoCRIkCgRzcGVjGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNwZWNfanNvbhgHIAEoCRIiCgVvd25lchgIIAEoCzITLnJlY29uY2lsZS52MS5Pd25lchotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJ/ChVDcmVhdGVSZXNvdXJjZVJlcXVlc3QSLQoIcmVzb3VyY2UYASABKAsyGy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dBI3ChBwYXlsb2FkX2VuY29kaW5nGAIgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJCChZDcmVhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIqUBChJHZXRSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Ei4KC2NvbnNpc3RlbmN5GAIgASgOMhkucmVjb25jaWxlLnYxLkNvbnNpc3RlbmN5EjcKEHBheWxvYWRfZW5jb2RpbmcYAyABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIj8KE0dldFJlc291cmNlUmVzcG9uc2USKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UilAEKDlJlc291cmNlRmlsdGVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSEAoIc2hhcmRfaWQYBSABKAkSFgoObGFiZWxfc2VsZWN0b3IYBiABKAkSEQoJb3duZXJfdWlkGAcgASgJIrUBChRMaXN0UmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISDwoHcGVuZGluZxgCIAEoCBIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJxChVMaXN0UmVzb3VyY2VzUmVzcG9uc2USKQoJcmVzb3VyY2VzGAEgAygLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkihQIKFVVwZGF0ZVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoA0gBiAEBEhQKDGV4cGVjdGVkX3VpZBgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZ0IUChJfZXhwZWN0ZWRfcmV2aXNpb25CFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24iQgoWVXBkYXRlUmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSJ+ChRBcHBseVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0EjcKEHBheWxvYWRfZW5jb2RpbmcYAiABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nImwKFUFwcGx5UmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIpCgZyZXN1bHQYAiABKA4yGS5yZWNvbmNpbGUudjEuQXBwbHlSZXN1bHQi5QIKG1VwZGF0ZVJlc291cmNlU3RhdHVzUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSJgoGc3RhdHVzGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC3N0YXR1c19qc29uGAMgASgJEiAKE29ic2VydmVkX2dlbmVyYXRpb24YBCABKANIAIgBARIeChFleHBlY3RlZF9yZXZpc2lvbhgFIAEoA0gBiAEBEiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKANIAogBARI3ChBwYXlsb2FkX2VuY29kaW5nGAcgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZ0IWChRfb2JzZXJ2ZWRfZ2VuZXJhdGlvbkIUChJfZXhwZWN0ZWRfcmV2aXNpb25CFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24iSAocVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSL8AQoVRGVsZXRlUmVzb3VyY2VSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIeChFleHBlY3RlZF9yZXZpc2lvbhgCIAEoA0gAiAEBEhQKDGV4cGVjdGVkX3VpZBgDIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAQgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxI2Cgtwcm9wYWdhdGlvbhgFIAEoDjIhLnJlY29uY2lsZS52MS5EZWxldGlvblByb3BhZ2F0aW9uQhQKEl9leHBlY3RlZF9yZXZpc2lvbiJTChZEZWxldGVSZXNvdXJjZVJlc3BvbnNlEg8KB3JlbW92ZWQYASABKAgSKAoIcmVzb3VyY2UYAiABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UisAEKFVdhdGNoUmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISGgoSc2VuZF9pbml0aWFsX3N0YXRlGAIgASgIEhQKDHJlc3VtZV90b2tlbhgDIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAQgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyKBAQoKV2F0Y2hFdmVudBIlCgR0eXBlGAEgASgOMhcucmVjb25jaWxlLnYxLkV2ZW50VHlwZRIQCghyZXZpc2lvbhgCIAEoAxIoCghyZXNvdXJjZRgDIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIQCghtb3ZlZF90bxgEIAEoCSJYChZXYXRjaFJlc291cmNlc1Jlc3BvbnNlEigKBmV2ZW50cxgBIAMoCzIYLnJlY29uY2lsZS52MS5XYXRjaEV2ZW50EhQKDHJlc3VtZV90b2tlbhgCIAEoCSK4AQobRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIRCglmaW5hbGl6ZXIYAiABKAkSDwoHbWVzc2FnZRgDIAEoCRIUCgxleHBlY3RlZF91aWQYBCABKAkSNwoQcGF5bG9hZF9lbmNvZGluZxgFIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmciWQocRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEigKCHJlc291cmNlGAIgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlKloKC0NvbnNpc3RlbmN5EhsKF0NPTlNJU1RFTkNZX1VOU1BFQ0lGSUVEEAASFgoSQ09OU0lTVEVOQ1lfU1RST05HEAESFgoSQ09OU0lTVEVOQ1lfQ0FDSEVEEAIqewoLQXBwbHlSZXN1bHQSHAoYQVBQTFlfUkVTVUxUX1VOU1BFQ0lGSUVEEAASGAoUQVBQTFlfUkVTVUxUX0NSRUFURUQQARIYChRBUFBMWV9SRVNVTFRfVVBEQVRFRBACEhoKFkFQUExZX1JFU1VMVF9VTkNIQU5HRUQQAyqmAQoTRGVsZXRpb25Qcm9wYWdhdGlvbhIkCiBERUxFVElPTl9QUk9QQUdBVElPTl9VTlNQRUNJRklFRBAAEiMKH0RFTEVUSU9OX1BST1BBR0FUSU9OX0JBQ0tHUk9VTkQQARIjCh9ERUxFVElPTl9QUk9QQUdBVElPTl9GT1JFR1JPVU5EEAISHwobREVMRVRJT05fUFJPUEFHQVRJT05fT1JQSEFOEAMqngEKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQRVZFTlRfVFlQRV9BRERFRBABEhcKE0VWRU5UX1RZUEVfTU9ESUZJRUQQAhIWChJFVkVOVF9UWVBFX0RFTEVURUQQAxIVChFFVkVOVF9UWVBFX1NZTkNFRBAEEhcKE0VWRU5UX1RZUEVfQk9PS01BUksQBTL3BgoPUmVzb3VyY2VTZXJ2aWNlElsKDkNyZWF0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLkNyZWF0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5DcmVhdGVSZXNvdXJjZVJlc3BvbnNlElcKC0dldFJlc291cmNlEiAucmVjb25jaWxlLnYxLkdldFJlc291cmNlUmVxdWVzdBohLnJlY29uY2lsZS52MS5HZXRSZXNvdXJjZVJlc3BvbnNlIgOQAgESXQoNTGlzdFJlc291cmNlcxIiLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVxdWVzdBojLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVzcG9uc2UiA5ACARJbCg5VcGRhdGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VSZXNwb25zZRJYCg1BcHBseVJlc291cmNlEiIucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXF1ZXN0GiMucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXNwb25zZRJtChRVcGRhdGVSZXNvdXJjZVN0YXR1cxIpLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVN0YXR1c1JlcXVlc3QaKi5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRJbCg5EZWxldGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5EZWxldGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuRGVsZXRlUmVzb3VyY2VSZXNwb25zZRJdCg5XYXRjaFJlc291cmNlcxIjLnJlY29uY2lsZS52MS5XYXRjaFJlc291cmNlc1JlcXVlc3QaJC5yZWNvbmNpbGUudjEuV2F0Y2hSZXNvdXJjZXNSZXNwb25zZTABEm0KFEZvcmNlUmVtb3ZlRmluYWxpemVyEikucmVjb25jaWxlLnYxLkZvcmNlUmVtb3ZlRmluYWxpemVyUmVxdWVzdBoqLnJlY29uY2lsZS52MS5Gb3JjZVJlbW92ZUZpbmFsaXplclJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_struct, file_reconcile_v1_resource]);
+  fileDesc("CiNyZWNvbmNpbGUvdjEvcmVzb3VyY2Vfc2VydmljZS5wcm90bxIMcmVjb25jaWxlLnYxIpkDCg1SZXNvdXJjZUlucHV0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIQCghzaGFyZF9pZBgCIAEoCRI3CgZsYWJlbHMYAyADKAsyJy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgEIAMoCzIsLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0LkFubm90YXRpb25zRW50cnkSEgoKZmluYWxpemVycxgFIAMoCRIkCgRzcGVjGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNwZWNfanNvbhgHIAEoCRIiCgVvd25lchgIIAEoCzITLnJlY29uY2lsZS52MS5Pd25lchotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKQAQoVQ3JlYXRlUmVzb3VyY2VSZXF1ZXN0Ei0KCHJlc291cmNlGAEgASgLMhsucmVjb25jaWxlLnYxLlJlc291cmNlSW5wdXQSNwoQcGF5bG9hZF9lbmNvZGluZxgCIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcSDwoHZHJ5X3J1bhgDIAEoCCJCChZDcmVhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIqUBChJHZXRSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Ei4KC2NvbnNpc3RlbmN5GAIgASgOMhkucmVjb25jaWxlLnYxLkNvbnNpc3RlbmN5EjcKEHBheWxvYWRfZW5jb2RpbmcYAyABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIj8KE0dldFJlc291cmNlUmVzcG9uc2USKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UilAEKDlJlc291cmNlRmlsdGVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSEAoIc2hhcmRfaWQYBSABKAkSFgoObGFiZWxfc2VsZWN0b3IYBiABKAkSEQoJb3duZXJfdWlkGAcgASgJIrUBChRMaXN0UmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISDwoHcGVuZGluZxgCIAEoCBIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJxChVMaXN0UmVzb3VyY2VzUmVzcG9uc2USKQoJcmVzb3VyY2VzGAEgAygLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkilgIKFVVwZGF0ZVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoA0gBiAEBEhQKDGV4cGVjdGVkX3VpZBgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxIPCgdkcnlfcnVuGAYgASgIQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJCChZVcGRhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIo8BChRBcHBseVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0EjcKEHBheWxvYWRfZW5jb2RpbmcYAiABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEg8KB2RyeV9ydW4YAyABKAgilgEKFUFwcGx5UmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIpCgZyZXN1bHQYAiABKA4yGS5yZWNvbmNpbGUudjEuQXBwbHlSZXN1bHQSKAoIcHJldmlvdXMYAyABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2Ui9gIKG1VwZGF0ZVJlc291cmNlU3RhdHVzUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSJgoGc3RhdHVzGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC3N0YXR1c19qc29uGAMgASgJEiAKE29ic2VydmVkX2dlbmVyYXRpb24YBCABKANIAIgBARIeChFleHBlY3RlZF9yZXZpc2lvbhgFIAEoA0gBiAEBEiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKANIAogBARI3ChBwYXlsb2FkX2VuY29kaW5nGAcgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxIPCgdkcnlfcnVuGAggASgIQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJIChxVcGRhdGVSZXNvdXJjZVN0YXR1c1Jlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIo0CChVEZWxldGVSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESFAoMZXhwZWN0ZWRfdWlkGAMgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBCABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEjYKC3Byb3BhZ2F0aW9uGAUgASgOMiEucmVjb25jaWxlLnYxLkRlbGV0aW9uUHJvcGFnYXRpb24SDwoHZHJ5X3J1bhgGIAEoCEIUChJfZXhwZWN0ZWRfcmV2aXNpb24iUwoWRGVsZXRlUmVzb3VyY2VSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEigKCHJlc291cmNlGAIgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIrABChVXYXRjaFJlc291cmNlc1JlcXVlc3QSLAoGZmlsdGVyGAEgASgLMhwucmVjb25jaWxlLnYxLlJlc291cmNlRmlsdGVyEhoKEnNlbmRfaW5pdGlhbF9zdGF0ZRgCIAEoCBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSNwoQcGF5bG9hZF9lbmNvZGluZxgEIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcigQEKCldhdGNoRXZlbnQSJQoEdHlwZRgBIAEoDjIXLnJlY29uY2lsZS52MS5FdmVudFR5cGUSEAoIcmV2aXNpb24YAiABKAMSKAoIcmVzb3VyY2UYAyABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2USEAoIbW92ZWRfdG8YBCABKAkiWAoWV2F0Y2hSZXNvdXJjZXNSZXNwb25zZRIoCgZldmVudHMYASADKAsyGC5yZWNvbmNpbGUudjEuV2F0Y2hFdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkiyQEKG0ZvcmNlUmVtb3ZlRmluYWxpemVyUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSEQoJZmluYWxpemVyGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSFAoMZXhwZWN0ZWRfdWlkGAQgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBSABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEg8KB2RyeV9ydW4YBiABKAgiWQocRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEigKCHJlc291cmNlGAIgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIhIKEExpc3RLaW5kc1JlcXVlc3QihgIKC0tpbmRTdW1tYXJ5EhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgDEg8KB3BlbmRpbmcYBCABKAMSEQoJbm90X3JlYWR5GAUgASgDEg8KB2ZhaWxpbmcYBiABKAMSEwoLcXVhcmFudGluZWQYByABKAMSCwoDZHVlGAggASgDEg4KBmxlYXNlZBgJIAEoAxIxCg1vbGRlc3RfZHVlX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZWNvbmNpbGVyGAsgASgJEhAKCHNlc3Npb25zGAwgASgFIm0KEUxpc3RLaW5kc1Jlc3BvbnNlEigKBWtpbmRzGAEgAygLMhkucmVjb25jaWxlLnYxLktpbmRTdW1tYXJ5Ei4KCmNvdW50ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpsBChFHZXRIaXN0b3J5UmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSNwoQcGF5bG9hZF9lbmNvZGluZxgEIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmciowEKDEhpc3RvcnlFbnRyeRIlCgR0eXBlGAEgASgOMhcucmVjb25jaWxlLnYxLkV2ZW50VHlwZRIQCghyZXZpc2lvbhgCIAEoAxIwCgxjb21taXR0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKCHJlc291cmNlGAQgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIloKEkdldEhpc3RvcnlSZXNwb25zZRIrCgdlbnRyaWVzGAEgAygLMhoucmVjb25jaWxlLnYxLkhpc3RvcnlFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqWgoLQ29uc2lzdGVuY3kSGwoXQ09OU0lTVEVOQ1lfVU5TUEVDSUZJRUQQABIWChJDT05TSVNURU5DWV9TVFJPTkcQARIWChJDT05TSVNURU5DWV9DQUNIRUQQAip7CgtBcHBseVJlc3VsdBIcChhBUFBMWV9SRVNVTFRfVU5TUEVDSUZJRUQQABIYChRBUFBMWV9SRVNVTFRfQ1JFQVRFRBABEhgKFEFQUExZX1JFU1VMVF9VUERBVEVEEAISGgoWQVBQTFlfUkVTVUxUX1VOQ0hBTkdFRBADKqYBChNEZWxldGlvblByb3BhZ2F0aW9uEiQKIERFTEVUSU9OX1BST1BBR0FUSU9OX1VOU1BFQ0lGSUVEEAASIwofREVMRVRJT05fUFJPUEFHQVRJT05fQkFDS0dST1VORBABEiMKH0RFTEVUSU9OX1BST1BBR0FUSU9OX0ZPUkVHUk9VTkQQAhIfChtERUxFVElPTl9QUk9QQUdBVElPTl9PUlBIQU4QAyqeAQoJRXZlbnRUeXBlEhoKFkVWRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIUChBFVkVOVF9UWVBFX0FEREVEEAESFwoTRVZFTlRfVFlQRV9NT0RJRklFRBACEhYKEkVWRU5UX1RZUEVfREVMRVRFRBADEhUKEUVWRU5UX1RZUEVfU1lOQ0VEEAQSFwoTRVZFTlRfVFlQRV9CT09LTUFSSxAFMqAICg9SZXNvdXJjZVNlcnZpY2USWwoOQ3JlYXRlUmVzb3VyY2USIy5yZWNvbmNpbGUudjEuQ3JlYXRlUmVzb3VyY2VSZXF1ZXN0GiQucmVjb25jaWxlLnYxLkNyZWF0ZVJlc291cmNlUmVzcG9uc2USVwoLR2V0UmVzb3VyY2USIC5yZWNvbmNpbGUudjEuR2V0UmVzb3VyY2VSZXF1ZXN0GiEucmVjb25jaWxlLnYxLkdldFJlc291cmNlUmVzcG9uc2UiA5ACARJdCg1MaXN0UmVzb3VyY2VzEiIucmVjb25jaWxlLnYxLkxpc3RSZXNvdXJjZXNSZXF1ZXN0GiMucmVjb25jaWxlLnYxLkxpc3RSZXNvdXJjZXNSZXNwb25zZSIDkAIBElsKDlVwZGF0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLlVwZGF0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVJlc3BvbnNlElgKDUFwcGx5UmVzb3VyY2USIi5yZWNvbmNpbGUudjEuQXBwbHlSZXNvdXJjZVJlcXVlc3QaIy5yZWNvbmNpbGUudjEuQXBwbHlSZXNvdXJjZVJlc3BvbnNlEm0KFFVwZGF0ZVJlc291cmNlU3RhdHVzEikucmVjb25jaWxlLnYxLlVwZGF0ZVJlc291cmNlU3RhdHVzUmVxdWVzdBoqLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVN0YXR1c1Jlc3BvbnNlElsKDkRlbGV0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLkRlbGV0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5EZWxldGVSZXNvdXJjZVJlc3BvbnNlEl0KDldhdGNoUmVzb3VyY2VzEiMucmVjb25jaWxlLnYxLldhdGNoUmVzb3VyY2VzUmVxdWVzdBokLnJlY29uY2lsZS52MS5XYXRjaFJlc291cmNlc1Jlc3BvbnNlMAESbQoURm9yY2VSZW1vdmVGaW5hbGl6ZXISKS5yZWNvbmNpbGUudjEuRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXF1ZXN0GioucmVjb25jaWxlLnYxLkZvcmNlUmVtb3ZlRmluYWxpemVyUmVzcG9uc2USUQoJTGlzdEtpbmRzEh4ucmVjb25jaWxlLnYxLkxpc3RLaW5kc1JlcXVlc3QaHy5yZWNvbmNpbGUudjEuTGlzdEtpbmRzUmVzcG9uc2UiA5ACARJUCgpHZXRIaXN0b3J5Eh8ucmVjb25jaWxlLnYxLkdldEhpc3RvcnlSZXF1ZXN0GiAucmVjb25jaWxlLnYxLkdldEhpc3RvcnlSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_reconcile_v1_resource]);
 
 /**
  * ResourceInput is the desired state a user writes. Set one of spec and spec_json, or neither (null).
@@ -106,6 +106,14 @@ export type CreateResourceRequest = Message<"reconcile.v1.CreateResourceRequest"
    * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 2;
    */
   payloadEncoding: PayloadEncoding;
+
+  /**
+   * Decide, check and answer as always, but write nothing. The answer is what would be stored, but for what only a commit gives:
+   * the revision stays the one before (0 for a new resource), the uid of a new one is empty. The same in the other writes.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -379,6 +387,13 @@ export type UpdateResourceRequest = Message<"reconcile.v1.UpdateResourceRequest"
    * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 5;
    */
   payloadEncoding: PayloadEncoding;
+
+  /**
+   * Decide, check and answer as always, but write nothing.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -428,6 +443,13 @@ export type ApplyResourceRequest = Message<"reconcile.v1.ApplyResourceRequest"> 
    * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 2;
    */
   payloadEncoding: PayloadEncoding;
+
+  /**
+   * Decide, check and answer as always, but write nothing.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -451,11 +473,18 @@ export type ApplyResourceResponse = Message<"reconcile.v1.ApplyResourceResponse"
   resource?: Resource | undefined;
 
   /**
-   * What was done.
+   * What was done; with dry_run, what would have been.
    *
    * @generated from field: reconcile.v1.ApplyResult result = 2;
    */
   result: ApplyResult;
+
+  /**
+   * With dry_run: what is stored; unset when the key is free. Its difference to `resource` is what the apply would change.
+   *
+   * @generated from field: reconcile.v1.Resource previous = 3;
+   */
+  previous?: Resource | undefined;
 };
 
 /**
@@ -519,6 +548,13 @@ export type UpdateResourceStatusRequest = Message<"reconcile.v1.UpdateResourceSt
    * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 7;
    */
   payloadEncoding: PayloadEncoding;
+
+  /**
+   * Decide, check and answer as always, but write nothing.
+   *
+   * @generated from field: bool dry_run = 8;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -589,6 +625,13 @@ export type DeleteResourceRequest = Message<"reconcile.v1.DeleteResourceRequest"
    * @generated from field: reconcile.v1.DeletionPropagation propagation = 5;
    */
   propagation: DeletionPropagation;
+
+  /**
+   * Decide, check and answer as always, but write nothing.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -778,6 +821,13 @@ export type ForceRemoveFinalizerRequest = Message<"reconcile.v1.ForceRemoveFinal
    * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 5;
    */
   payloadEncoding: PayloadEncoding;
+
+  /**
+   * Decide, check and answer as always, but write nothing.
+   *
+   * @generated from field: bool dry_run = 6;
+   */
+  dryRun: boolean;
 };
 
 /**
@@ -814,6 +864,259 @@ export type ForceRemoveFinalizerResponse = Message<"reconcile.v1.ForceRemoveFina
  */
 export const ForceRemoveFinalizerResponseSchema: GenMessage<ForceRemoveFinalizerResponse> = /*@__PURE__*/
   messageDesc(file_reconcile_v1_resource_service, 20);
+
+/**
+ * The request of ListKinds.
+ *
+ * @generated from message reconcile.v1.ListKindsRequest
+ */
+export type ListKindsRequest = Message<"reconcile.v1.ListKindsRequest"> & {
+};
+
+/**
+ * Describes the message reconcile.v1.ListKindsRequest.
+ * Use `create(ListKindsRequestSchema)` to create a new message.
+ */
+export const ListKindsRequestSchema: GenMessage<ListKindsRequest> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 21);
+
+/**
+ * A kind that has resources, or a reconciler.
+ *
+ * @generated from message reconcile.v1.KindSummary
+ */
+export type KindSummary = Message<"reconcile.v1.KindSummary"> & {
+  /**
+   * The group.
+   *
+   * @generated from field: string resource_group = 1;
+   */
+  resourceGroup: string;
+
+  /**
+   * The kind.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+
+  /**
+   * How many resources there are.
+   *
+   * @generated from field: int64 resources = 3;
+   */
+  resources: bigint;
+
+  /**
+   * Of these, how many have a generation above their observed generation.
+   *
+   * @generated from field: int64 pending = 4;
+   */
+  pending: bigint;
+
+  /**
+   * How many have a status with a condition Ready that is not True.
+   *
+   * @generated from field: int64 not_ready = 5;
+   */
+  notReady: bigint;
+
+  /**
+   * Of how many the last pass failed.
+   *
+   * @generated from field: int64 failing = 6;
+   */
+  failing: bigint;
+
+  /**
+   * How many are quarantined.
+   *
+   * @generated from field: int64 quarantined = 7;
+   */
+  quarantined: bigint;
+
+  /**
+   * Work items that are due and that nobody holds.
+   *
+   * @generated from field: int64 due = 8;
+   */
+  due: bigint;
+
+  /**
+   * Work items that a worker holds.
+   *
+   * @generated from field: int64 leased = 9;
+   */
+  leased: bigint;
+
+  /**
+   * Since when the oldest of the due items is due; unset when none is.
+   *
+   * @generated from field: google.protobuf.Timestamp oldest_due_at = 10;
+   */
+  oldestDueAt?: Timestamp | undefined;
+
+  /**
+   * The reconciler with live sessions for the kind; empty when there is none.
+   *
+   * @generated from field: string reconciler = 11;
+   */
+  reconciler: string;
+
+  /**
+   * How many sessions that is.
+   *
+   * @generated from field: int32 sessions = 12;
+   */
+  sessions: number;
+};
+
+/**
+ * Describes the message reconcile.v1.KindSummary.
+ * Use `create(KindSummarySchema)` to create a new message.
+ */
+export const KindSummarySchema: GenMessage<KindSummary> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 22);
+
+/**
+ * The answer of ListKinds.
+ *
+ * @generated from message reconcile.v1.ListKindsResponse
+ */
+export type ListKindsResponse = Message<"reconcile.v1.ListKindsResponse"> & {
+  /**
+   * By group and kind.
+   *
+   * @generated from field: repeated reconcile.v1.KindSummary kinds = 1;
+   */
+  kinds: KindSummary[];
+
+  /**
+   * When it was counted.
+   *
+   * @generated from field: google.protobuf.Timestamp counted_at = 2;
+   */
+  countedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.ListKindsResponse.
+ * Use `create(ListKindsResponseSchema)` to create a new message.
+ */
+export const ListKindsResponseSchema: GenMessage<ListKindsResponse> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 23);
+
+/**
+ * The request of GetHistory.
+ *
+ * @generated from message reconcile.v1.GetHistoryRequest
+ */
+export type GetHistoryRequest = Message<"reconcile.v1.GetHistoryRequest"> & {
+  /**
+   * Which resource. Earlier resources of the same key are in its history too: their uid differs.
+   *
+   * @generated from field: reconcile.v1.ResourceKey key = 1;
+   */
+  key?: ResourceKey | undefined;
+
+  /**
+   * 1 to 1,000; 0 means 50.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; empty for the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * How the answer carries spec and status.
+   *
+   * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 4;
+   */
+  payloadEncoding: PayloadEncoding;
+};
+
+/**
+ * Describes the message reconcile.v1.GetHistoryRequest.
+ * Use `create(GetHistoryRequestSchema)` to create a new message.
+ */
+export const GetHistoryRequestSchema: GenMessage<GetHistoryRequest> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 24);
+
+/**
+ * One change that the log has kept.
+ *
+ * @generated from message reconcile.v1.HistoryEntry
+ */
+export type HistoryEntry = Message<"reconcile.v1.HistoryEntry"> & {
+  /**
+   * ADDED, MODIFIED or DELETED. A move between shards is DELETED and ADDED.
+   *
+   * @generated from field: reconcile.v1.EventType type = 1;
+   */
+  type: EventType;
+
+  /**
+   * Its position in the log.
+   *
+   * @generated from field: int64 revision = 2;
+   */
+  revision: bigint;
+
+  /**
+   * When it was committed.
+   *
+   * @generated from field: google.protobuf.Timestamp committed_at = 3;
+   */
+  committedAt?: Timestamp | undefined;
+
+  /**
+   * The object after the change; for DELETED, the last one.
+   *
+   * @generated from field: reconcile.v1.Resource resource = 4;
+   */
+  resource?: Resource | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.HistoryEntry.
+ * Use `create(HistoryEntrySchema)` to create a new message.
+ */
+export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 25);
+
+/**
+ * The answer of GetHistory.
+ *
+ * @generated from message reconcile.v1.GetHistoryResponse
+ */
+export type GetHistoryResponse = Message<"reconcile.v1.GetHistoryResponse"> & {
+  /**
+   * Newest first.
+   *
+   * @generated from field: repeated reconcile.v1.HistoryEntry entries = 1;
+   */
+  entries: HistoryEntry[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message reconcile.v1.GetHistoryResponse.
+ * Use `create(GetHistoryResponseSchema)` to create a new message.
+ */
+export const GetHistoryResponseSchema: GenMessage<GetHistoryResponse> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 26);
 
 /**
  * Consistency of a read.
@@ -1090,6 +1393,29 @@ export const ResourceService: GenService<{
     methodKind: "unary";
     input: typeof ForceRemoveFinalizerRequestSchema;
     output: typeof ForceRemoveFinalizerResponseSchema;
+  },
+  /**
+   * Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+   * time, so it is done the more seldom the longer it takes.
+   *
+   * @generated from rpc reconcile.v1.ResourceService.ListKinds
+   */
+  listKinds: {
+    methodKind: "unary";
+    input: typeof ListKindsRequestSchema;
+    output: typeof ListKindsResponseSchema;
+  },
+  /**
+   * Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+   * removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+   * the changes of each log, so around a move between shards look at the resource's write_count.
+   *
+   * @generated from rpc reconcile.v1.ResourceService.GetHistory
+   */
+  getHistory: {
+    methodKind: "unary";
+    input: typeof GetHistoryRequestSchema;
+    output: typeof GetHistoryResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_reconcile_v1_resource_service, 0);

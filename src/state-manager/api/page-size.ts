@@ -7,6 +7,9 @@ export interface PageSizeRange {
   readonly max: number;
 }
 
+/** Of a page of GetHistory: each entry is a whole resource. */
+export const HISTORY_PAGE_SIZE: PageSizeRange = { default: 50, max: 1_000 };
+
 /** The size of a page. Throws INVALID_FIELD out of range: a silent cap would look like the end of the list (I9). */
 export function pageSize(field: string, asked: number | bigint, range: PageSizeRange): number {
   if (asked < 0 || asked > range.max) {

@@ -9,6 +9,7 @@ import {
 } from "../../../gen/reconcile/v1/resource_pb.js";
 import type { ResourceInput as ResourceInputMessage } from "../../../gen/reconcile/v1/resource_service_pb.js";
 import type { ResourceInput } from "../../resource/command.js";
+import { conditionsText } from "../../resource/conditions.js";
 import type { ResourceKey } from "../../resource/key.js";
 import type { Owner } from "../../resource/owner.js";
 import type { Resource, StringMap } from "../../resource/resource.js";
@@ -53,7 +54,6 @@ function decodeMap(map: Readonly<Record<string, string>> | undefined): StringMap
 
 /** A resource for the wire; `id` stays inside. */
 export function encodeResource(resource: Resource, encoding: PayloadEncoding): ResourceMessage {
-  const asText = encoding === PayloadEncoding.JSON;
   return create(ResourceSchema, {
     key: resource.key,
     uid: resource.uid,
@@ -61,10 +61,7 @@ export function encodeResource(resource: Resource, encoding: PayloadEncoding): R
     labels: Object.fromEntries(resource.labels),
     annotations: Object.fromEntries(resource.annotations),
     finalizers: [...resource.finalizers],
-    spec: asText ? undefined : payloadValue(resource.specJson),
-    status: asText ? undefined : payloadValue(resource.statusJson),
-    specJson: asText ? (resource.specJson ?? "null") : "",
-    statusJson: asText ? (resource.statusJson ?? "null") : "",
+    ...encodePayloads(resource, encoding),
     generation: resource.generation,
     observedGeneration: resource.observedGeneration,
     revision: resource.revision,
@@ -74,6 +71,19 @@ export function encodeResource(resource: Resource, encoding: PayloadEncoding): R
     writeCount: resource.writeCount,
     owner: resource.owner ?? undefined,
   });
+}
+
+function encodePayloads({ specJson, statusJson }: Resource, encoding: PayloadEncoding) {
+  switch (encoding) {
+    case PayloadEncoding.JSON:
+      return { specJson: specJson ?? "null", statusJson: statusJson ?? "null" };
+    case PayloadEncoding.SUMMARY: {
+      const conditions = conditionsText(statusJson);
+      return { statusJson: conditions === undefined ? "" : `{"conditions":${conditions}}` };
+    }
+    default:
+      return { spec: payloadValue(specJson), status: payloadValue(statusJson) };
+  }
 }
 
 /** A time for the wire; null is unset. */

@@ -1,8 +1,11 @@
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
+import { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
 import {
   ApplyResult,
   Consistency,
   DeletionPropagation as DeletionPropagationMessage,
+  EventType,
   type ResourceFilter as ResourceFilterMessage,
   type ResourceService as ResourceServiceDescriptor,
 } from "../../../gen/reconcile/v1/resource_service_pb.js";
@@ -14,9 +17,9 @@ import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { validateFilter } from "../../resource/validate.js";
 import type { ResourceService } from "../service/resource-service.js";
 import type { WatchSource } from "../watch/watch.js";
-import { pageSize } from "./page-size.js";
+import { HISTORY_PAGE_SIZE, pageSize } from "./page-size.js";
 import { payloadText } from "./payload.js";
-import { decodeInput, decodeKey, encodeResource } from "./resource-codec.js";
+import { decodeInput, decodeKey, encodeResource, encodeTime } from "./resource-codec.js";
 import { WatchEncoder } from "./watch-encoder.js";
 
 const PAGE_SIZE = { default: PAGE_SIZE_DEFAULT, max: PAGE_SIZE_MAX };
@@ -28,8 +31,8 @@ export function resourceHandler(
 ): ServiceImpl<typeof ResourceServiceDescriptor> {
   const encoder = new WatchEncoder();
   return {
-    async createResource({ resource, payloadEncoding }) {
-      const created = await resources.create(decodeInput(resource));
+    async createResource({ resource, payloadEncoding, dryRun }) {
+      const created = await resources.create(decodeInput(resource), { dryRun });
       return { resource: encodeResource(created, payloadEncoding) };
     },
 
@@ -45,6 +48,7 @@ export function resourceHandler(
         pageToken,
         offset: 0,
         limit: pageSize("page_size", size, PAGE_SIZE),
+        withoutSpec: payloadEncoding === PayloadEncoding.SUMMARY,
         maxBytes: PAGE_MAX_BYTES,
       });
       return {
@@ -55,37 +59,69 @@ export function resourceHandler(
     },
 
     async updateResource(request) {
-      const updated = await resources.update(decodeInput(request.resource), decodePrecondition(request));
+      const updated = await resources.update(decodeInput(request.resource), decodePrecondition(request), request);
       return { resource: encodeResource(updated, request.payloadEncoding) };
     },
 
-    async applyResource({ resource, payloadEncoding }) {
-      const applied = await resources.apply(decodeInput(resource));
-      return { resource: encodeResource(applied.resource, payloadEncoding), result: applyResult(applied.outcome) };
+    async applyResource({ resource, payloadEncoding, dryRun }) {
+      const applied = await resources.apply(decodeInput(resource), { dryRun });
+      return {
+        resource: encodeResource(applied.resource, payloadEncoding),
+        result: applyResult(applied.outcome),
+        previous: dryRun && applied.previous ? encodeResource(applied.previous, payloadEncoding) : undefined,
+      };
     },
 
     async updateResourceStatus(request) {
-      const updated = await resources.updateStatus({
+      const write = {
         key: decodeKey(request.key),
         statusJson: payloadText("status", request.status, request.statusJson),
         observedGeneration: request.observedGeneration,
         metadata: undefined,
         expected: decodePrecondition(request),
-      });
+      };
+      const updated = await resources.updateStatus(write, request);
       return { resource: encodeResource(updated, request.payloadEncoding) };
     },
 
     async deleteResource(request) {
       const propagation = decodePropagation(request.propagation);
-      const deleted = await resources.delete(decodeKey(request.key), decodePrecondition(request), propagation);
+      const deleted = await resources.delete(decodeKey(request.key), decodePrecondition(request), propagation, request);
       const resource = encodeResource(deleted.resource, request.payloadEncoding);
       return { removed: deleted.outcome === "REMOVED", resource };
     },
 
     async forceRemoveFinalizer(request) {
       const { key, finalizer, message, payloadEncoding } = request;
-      const forced = await resources.forceFinalizer(decodeKey(key), finalizer, message, decodePrecondition(request));
+      const expected = decodePrecondition(request);
+      const forced = await resources.forceFinalizer(decodeKey(key), finalizer, message, expected, request);
       return { removed: forced.outcome === "REMOVED", resource: encodeResource(forced.resource, payloadEncoding) };
+    },
+
+    async listKinds() {
+      const { kinds, countedAt } = await resources.kinds();
+      return {
+        kinds: kinds.map((kind) => ({ ...kind, oldestDueAt: encodeTime(kind.oldestDueAt) })),
+        countedAt: timestampFromDate(countedAt),
+      };
+    },
+
+    async getHistory({ key, pageSize: size, pageToken, payloadEncoding }) {
+      const { entries, nextPageToken } = await resources.history({
+        key: decodeKey(key),
+        pageToken,
+        limit: pageSize("page_size", size, HISTORY_PAGE_SIZE),
+        maxBytes: PAGE_MAX_BYTES,
+      });
+      return {
+        entries: entries.map(({ change, committedAt }) => ({
+          type: EventType[change.type],
+          revision: change.revision,
+          committedAt: timestampFromDate(committedAt),
+          resource: encodeResource(change.resource, payloadEncoding),
+        })),
+        nextPageToken: nextPageToken ?? "",
+      };
     },
 
     async *watchResources(request, { signal, requestHeader }) {

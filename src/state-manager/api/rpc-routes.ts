@@ -8,7 +8,9 @@ import {
 import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ResourceService as ResourceServiceDescriptor } from "../../../gen/reconcile/v1/resource_service_pb.js";
+import { ServerService } from "../../../gen/reconcile/v1/server_service_pb.js";
 import type { ResourceService } from "../service/resource-service.js";
+import type { ServerStatus } from "../service/server-status.js";
 import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
 import { addHealth } from "./grpc-health.js";
@@ -21,6 +23,7 @@ import { reconcilerHandler } from "./reconciler-handler.js";
 import { addReflection } from "./reflection.js";
 import { resourceHandler } from "./resource-handler.js";
 import { errorJson } from "./rest-dialect.js";
+import { serverHandler } from "./server-handler.js";
 import { judgeUnread } from "./unread-calls.js";
 
 /** What the RPC surface stands on. */
@@ -28,6 +31,7 @@ export interface RpcOptions {
   readonly resources: ResourceService;
   readonly watch: WatchSource;
   readonly work: WorkService;
+  readonly status: () => Promise<ServerStatus>;
   readonly health: HealthCheck;
   readonly pipeline: Pipeline;
   readonly maxBodyBytes: number;
@@ -75,7 +79,7 @@ export function rpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
-function routerOf({ resources, watch, work, health, pipeline, maxBodyBytes }: RpcOptions): ConnectRouter {
+function routerOf({ resources, watch, work, status, health, pipeline, maxBodyBytes }: RpcOptions): ConnectRouter {
   const router = createConnectRouter({
     interceptors: [pipelineInterceptor(pipeline)],
     readMaxBytes: maxBodyBytes,
@@ -84,9 +88,10 @@ function routerOf({ resources, watch, work, health, pipeline, maxBodyBytes }: Rp
     binaryOptions: { recursionLimit: RECURSION_LIMIT },
     jsonOptions: JSON_OPTIONS,
   });
-  const services = [ResourceServiceDescriptor, ReconcilerService];
+  const services = [ResourceServiceDescriptor, ReconcilerService, ServerService];
   router.service(ResourceServiceDescriptor, resourceHandler(resources, watch));
   router.service(ReconcilerService, reconcilerHandler(work));
+  router.service(ServerService, serverHandler(status));
   addHealth(router, services, health);
   addReflection(router, [...services, Health]);
   return router;

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Metrics } from "../observability/metrics.js";
 import type { ResourceService } from "../service/resource-service.js";
+import type { ServerStatus } from "../service/server-status.js";
 import type { ResumeTokens } from "../watch/resume-token.js";
 import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
@@ -37,6 +38,7 @@ interface ApiOptions {
   readonly resources: ResourceService;
   readonly watch: WatchSource;
   readonly work: WorkService;
+  readonly status: () => Promise<ServerStatus>;
   readonly tokens: ResumeTokens;
   readonly readiness: ReadinessCheck;
   readonly metrics: Metrics;
@@ -69,7 +71,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     guard: new OriginGuard(config.host, config.corsAllowedOrigins),
     rest: new RestApi(resources, work, sse, pipeline, maxBodyBytes),
     pages: new Map([...operatorPages(health, metrics, options.furtherMetrics), ...docsPages()]),
-    rpc: rpcRoutes({ resources, watch, work, health, pipeline, maxBodyBytes }),
+    rpc: rpcRoutes({ resources, watch, work, status: options.status, health, pipeline, maxBodyBytes }),
     onError: (error) => logger.error({ err: error }, "request could not be served"),
   });
   // A listener for either HTTP version, which Node types apart.

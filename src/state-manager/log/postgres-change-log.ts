@@ -64,7 +64,8 @@ function lineageLost(log: number, position: Position): DomainError {
   );
 }
 
-function changeFromRow(log: number, row: EventRow): Change {
+/** The change a row of `events` holds. */
+export function changeFromRow(log: number, row: EventRow): Change {
   return decodeChange({
     log,
     revision: row.revision,

@@ -13,9 +13,11 @@ import {
   validatePrecondition,
   validateStatusWrite,
 } from "../../resource/validate.js";
-import type { CommandSink, ResourceReader } from "../store/store.js";
+import type { CommandSink, HistoryEntry, KindSummary, ResourceReader } from "../store/store.js";
 import type { WatchSource } from "../watch/watch.js";
+import { decodeHistoryToken, encodeHistoryToken } from "./history-token.js";
 import { decodePageToken, encodePageToken, type Selection } from "./page-token.js";
+import { SharedAnswer } from "./shared-answer.js";
 
 /** STRONG sees every acknowledged write; CACHED may be behind by the cache's lag. */
 export type Consistency = "STRONG" | "CACHED";
@@ -33,6 +35,8 @@ export interface ListRequest extends Selection {
   readonly offset: number;
   /** 1 to 10,000, which the edge checks: it knows by which name the caller calls it. */
   readonly limit: number;
+  /** For tables: without spec. */
+  readonly withoutSpec?: boolean | undefined;
   /** Payload bytes; a page that would be larger is shorter than `limit`, and a token leads on. */
   readonly maxBytes: number;
 }
@@ -50,11 +54,37 @@ export interface ListPage {
 export interface WriteResult {
   readonly outcome: Outcome;
   readonly resource: Resource;
+  /** Before the write; undefined when there was none. */
+  readonly previous: Resource | undefined;
+}
+
+/** How a write is done. */
+export interface WriteOptions {
+  /** Decide, check and answer as always, but write nothing (store/dry-run.ts); default: false. */
+  readonly dryRun?: boolean | undefined;
+}
+
+/** What part of a key's history is wanted. */
+export interface HistoryRequest {
+  readonly key: ResourceKey;
+  /** Of the page before; empty for the first page. */
+  readonly pageToken: string;
+  /** 1 to 1,000, which the edge checks. */
+  readonly limit: number;
+  readonly maxBytes: number;
+}
+
+/** Every kind, and when it was counted. */
+export interface KindCounts {
+  readonly kinds: readonly KindSummary[];
+  readonly countedAt: Date;
 }
 
 /** What the service stands on. */
 export interface ResourceServiceOptions {
   readonly sink: CommandSink;
+  /** Decides like `sink`, and writes nothing. */
+  readonly dryRun: CommandSink;
   readonly reader: ResourceReader;
   /** Undefined: CACHED reads are STRONG ones. */
   readonly cache?: CacheReader | undefined;
@@ -69,23 +99,27 @@ export interface ResourceServiceOptions {
  */
 export class ResourceService {
   readonly #sink: CommandSink;
+  readonly #dryRun: CommandSink;
   readonly #reader: ResourceReader;
   readonly #cache: CacheReader | undefined;
   readonly #watch: Pick<WatchSource, "tokenFor">;
   readonly #logger: Pick<Logger, "info"> | undefined;
+  readonly #kinds: SharedAnswer<KindCounts>;
 
-  constructor({ sink, reader, cache, watch, logger }: ResourceServiceOptions) {
+  constructor({ sink, dryRun, reader, cache, watch, logger }: ResourceServiceOptions) {
     this.#sink = sink;
+    this.#dryRun = dryRun;
     this.#reader = reader;
     this.#cache = cache;
     this.#watch = watch;
     this.#logger = logger;
+    this.#kinds = new SharedAnswer(async () => ({ kinds: await reader.countKinds(), countedAt: new Date() }));
   }
 
   /** Creates; ALREADY_EXISTS when the key is taken. */
-  async create(input: ResourceInput): Promise<Resource> {
+  async create(input: ResourceInput, options?: WriteOptions): Promise<Resource> {
     validateInput(input);
-    return (await this.#submit({ type: "create", input })).resource;
+    return (await this.#submit({ type: "create", input }, options)).resource;
   }
 
   /** Reads one; NOT_FOUND when there is none. */
@@ -96,23 +130,23 @@ export class ResourceService {
   }
 
   /** Replaces the whole desired state; one whose deletion was requested is removed when no finalizer is left. */
-  async update(input: ResourceInput, expected: Precondition): Promise<Resource> {
+  async update(input: ResourceInput, expected: Precondition, options?: WriteOptions): Promise<Resource> {
     validateInput(input);
     validatePrecondition(expected);
-    return (await this.#submit({ type: "update", input, expected })).resource;
+    return (await this.#submit({ type: "update", input, expected }, options)).resource;
   }
 
   /** Creates or updates; UNCHANGED when nothing differs, and then nothing is written. */
-  async apply(input: ResourceInput): Promise<WriteResult> {
+  async apply(input: ResourceInput, options?: WriteOptions): Promise<WriteResult> {
     validateInput(input);
-    return this.#submit({ type: "apply", input });
+    return this.#submit({ type: "apply", input }, options);
   }
 
   /** Replaces the status, and the metadata when given. */
-  async updateStatus(write: StatusWrite): Promise<Resource> {
+  async updateStatus(write: StatusWrite, options?: WriteOptions): Promise<Resource> {
     validateStatusWrite(write);
     validatePrecondition(write.expected);
-    return (await this.#submit({ type: "update-status", ...write })).resource;
+    return (await this.#submit({ type: "update-status", ...write }, options)).resource;
   }
 
   /** REMOVED, or DELETION_REQUESTED while finalizers hold it; calling it again changes nothing. */
@@ -120,10 +154,11 @@ export class ResourceService {
     key: ResourceKey,
     expected: Precondition,
     propagation: DeletionPropagation = "BACKGROUND",
+    options?: WriteOptions,
   ): Promise<WriteResult> {
     validateKey(key);
     validatePrecondition(expected);
-    return this.#submit({ type: "delete", key, expected, propagation });
+    return this.#submit({ type: "delete", key, expected, propagation }, options);
   }
 
   /** Takes one finalizer off, whoever it belongs to, and records who said so; REMOVED when the resource waited for no other. */
@@ -132,18 +167,37 @@ export class ResourceService {
     finalizer: string,
     message: string,
     expected: Precondition,
+    options?: WriteOptions,
   ): Promise<WriteResult> {
     validateForce(key, finalizer, message);
     validatePrecondition(expected);
-    const result = await this.#submit({ type: "force-finalizer", key, finalizer, message, expected });
-    this.#logger?.info({ ...key, uid: result.resource.uid, finalizer, message }, "finalizer forced off");
+    const result = await this.#submit({ type: "force-finalizer", key, finalizer, message, expected }, options);
+    if (options?.dryRun !== true)
+      this.#logger?.info({ ...key, uid: result.resource.uid, finalizer, message }, "finalizer forced off");
     return result;
+  }
+
+  /** Every kind that has resources or a reconciler; an answer may be some seconds old (SharedAnswer). */
+  kinds(): Promise<KindCounts> {
+    return this.#kinds.get();
+  }
+
+  /** One page of what the log has kept of a key, newest first; empty for a key nobody knows. */
+  async history(request: HistoryRequest): Promise<{
+    readonly entries: readonly HistoryEntry[];
+    readonly nextPageToken: string | undefined;
+  }> {
+    const { key, pageToken, limit, maxBytes } = request;
+    validateKey(key);
+    const before = pageToken === "" ? undefined : decodeHistoryToken(pageToken, key);
+    const { entries, next } = await this.#reader.history({ key, before, limit, maxBytes });
+    return { entries, nextPageToken: next && encodeHistoryToken(next, key) };
   }
 
   /** One page, in the order of creation. */
   async list(request: ListRequest): Promise<ListPage> {
     validateFilter(request.filter);
-    const { filter, pendingOnly, pageToken, offset, limit, maxBytes } = request;
+    const { filter, pendingOnly, pageToken, offset, limit, withoutSpec, maxBytes } = request;
     if (offset > 0 && pageToken !== "")
       throw invalidField("offset", "must not be given with page_token; use one of them");
     const from = pageToken === "" ? undefined : decodePageToken(pageToken, request);
@@ -153,6 +207,7 @@ export class ResourceService {
       afterId: from?.afterId ?? 0n,
       offset,
       limit,
+      withoutSpec,
       maxBytes,
     });
     const resumeToken = from?.resumeToken ?? this.#watch.tokenFor(page.heads);
@@ -164,9 +219,9 @@ export class ResourceService {
     };
   }
 
-  async #submit(command: Command): Promise<WriteResult> {
-    const { outcome, resource } = await this.#sink.submit(command);
+  async #submit(command: Command, { dryRun = false }: WriteOptions = {}): Promise<WriteResult> {
+    const { outcome, resource, previous } = await (dryRun ? this.#dryRun : this.#sink).submit(command);
     if (resource === undefined) throw new Error(`${command.type} ended as ${outcome} without a resource`);
-    return { outcome, resource };
+    return { outcome, resource, previous };
   }
 }

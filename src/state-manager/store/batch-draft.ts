@@ -82,7 +82,7 @@ export class BatchDraft {
       // Its collection must not wait for what holds the owner no more.
       if (isWritten && command.type === "force-finalizer" && before !== undefined) this.woken.add(before.uid);
       const answer = decision.answer === decision.resource ? resource : decision.answer;
-      return { type: "done", result: { outcome: decision.outcome, resource: answer } };
+      return { type: "done", result: { outcome: decision.outcome, resource: answer, previous: before } };
     } catch (error) {
       return { type: "refused", error };
     }

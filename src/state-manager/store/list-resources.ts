@@ -4,6 +4,9 @@ import type { Database } from "./database.js";
 import { RESOURCE_COLUMNS, type ResourceRow, resourceFromRow } from "./resource-row.js";
 import type { ListQuery, ResourcePage } from "./store.js";
 
+/** What is stored out of line and not asked for is not read. */
+const COLUMNS_WITHOUT_SPEC = RESOURCE_COLUMNS.replace("r.spec", "NULL::json AS spec");
+
 /** Heads of all logs as `revision:fingerprint,…` in the order of the logs, in the snapshot of the page. */
 const HEADS = `
   SELECT string_agg(coalesce(e.revision, f.revision) || ':' || coalesce(e.fingerprint, f.fingerprint), ','
@@ -27,7 +30,7 @@ export async function listResources(database: Database, query: ListQuery): Promi
     : "resources r";
   const text = `
     SELECT h.heads, p.* FROM (${HEADS}) h LEFT JOIN LATERAL (
-      SELECT ${RESOURCE_COLUMNS}, found FROM (
+      SELECT ${query.withoutSpec ? COLUMNS_WITHOUT_SPEC : RESOURCE_COLUMNS}, found FROM (
         SELECT r.*, sum(bytes) OVER (ORDER BY id) AS bytes_so_far, row_number() OVER (ORDER BY id) AS position,
           count(*) OVER () AS found
         FROM (

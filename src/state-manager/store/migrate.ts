@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runner } from "node-pg-migrate";
 import { Database } from "./database.js";
@@ -8,6 +9,16 @@ import type { StoreIdentity } from "./store.js";
 const PROGRAM_SCHEMA = 2;
 
 const MIGRATIONS = fileURLToPath(new URL("./migrations/", import.meta.url));
+
+/** The newest migration this program knows. */
+export function newestMigration(): number {
+  return Math.max(...readdirSync(MIGRATIONS).map(migrationNumber));
+}
+
+/** The number that the name of a migration's file begins with. */
+export function migrationNumber(fileName: string): number {
+  return Number.parseInt(fileName, 10);
+}
 
 /** Raised when a store and this program do not fit; its text says what to do. */
 export class IncompatibleStoreError extends Error {

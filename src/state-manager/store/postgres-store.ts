@@ -4,13 +4,17 @@ import { Compactor } from "../log/compactor.js";
 import { PostgresChangeLog } from "../log/postgres-change-log.js";
 import type { Metrics } from "../observability/metrics.js";
 import { BatchCommitter } from "./commit-batch.js";
+import { countKinds } from "./count-kinds.js";
 import { Database, DEFAULT_POOL_SIZE, PING } from "./database.js";
+import { DryRun } from "./dry-run.js";
 import { EventPartitions } from "./event-partitions.js";
 import { GroupCommit } from "./group-commit.js";
 import { listResources } from "./list-resources.js";
-import { migrate } from "./migrate.js";
+import { migrate, migrationNumber } from "./migrate.js";
 import { ReadBatcher } from "./read-batch.js";
-import type { CommandSink, ResourceReader, StoreIdentity } from "./store.js";
+import { readHistory } from "./read-history.js";
+import { READ_STORE_HEALTH, type StoreHealthRow } from "./statements/store.js";
+import type { CommandSink, ResourceReader, StoreHealth, StoreIdentity } from "./store.js";
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -36,9 +40,13 @@ export interface PostgresStore {
   readonly identity: StoreIdentity;
   readonly database: Database;
   readonly sink: CommandSink;
+  /** Decides like `sink`, and writes nothing. */
+  readonly dryRun: CommandSink;
   readonly reader: ResourceReader;
   readonly log: DurableChangeLog;
   readonly compactor: Compactor;
+  /** Asks PostgreSQL now how it is, and how the store. */
+  health(): Promise<StoreHealth>;
   /** Whether PostgreSQL answers. */
   ping(): Promise<boolean>;
   /** Makes partitions ahead and drops expired ones; call it every few minutes. */
@@ -76,14 +84,28 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
         metrics.commitDuration.observe(durationMs / 1000);
       }),
   });
+  const reader: ResourceReader = {
+    get: (key) => reads.get(key),
+    list: (query) => limitLists(() => listResources(database, query)),
+    history: (query) => limitLists(() => readHistory(database, query)),
+    countKinds: () => limitLists(() => countKinds(database)),
+  };
+  const log = new PostgresChangeLog(database);
   const compactor = new Compactor(database, options.retentionHours ?? 24);
   return {
     identity,
     database,
     sink,
-    reader: { get: (key) => reads.get(key), list: (query) => limitLists(() => listResources(database, query)) },
-    log: new PostgresChangeLog(database),
+    dryRun: new DryRun(database, reader),
+    reader,
+    log,
     compactor,
+    health: async () => {
+      const [[row], extents] = await Promise.all([database.query<StoreHealthRow>(READ_STORE_HEALTH), log.extents()]);
+      if (row === undefined) throw new Error("the store does not tell its state");
+      const logs = extents.map(({ head, floor }) => ({ head: head.revision, floor: floor.revision }));
+      return { version: row.version, now: row.now, schema: migrationNumber(row.migration), logs };
+    },
     ping: () =>
       database.query(PING).then(
         () => true,

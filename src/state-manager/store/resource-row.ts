@@ -1,3 +1,4 @@
+import { isUnready } from "../../resource/conditions.js";
 import type { Owner } from "../../resource/owner.js";
 import type { Resource, StringMap } from "../../resource/resource.js";
 import type { Scalar } from "./array-parameter.js";
@@ -117,7 +118,11 @@ export const METADATA_COLUMNS: readonly ResourceColumn[] = [
 ];
 
 export const SPEC_COLUMN: ResourceColumn = column("spec", "json", ({ specJson }) => specJson);
-export const STATUS_COLUMN: ResourceColumn = column("status", "json", ({ statusJson }) => statusJson);
+/** The status, and what is counted of it. */
+export const STATUS_COLUMNS: readonly ResourceColumn[] = [
+  column("status", "json", ({ statusJson }) => statusJson),
+  column("is_unready", "boolean", ({ statusJson }) => isUnready(statusJson)),
+];
 
 /** The bytes of what may be large in a resource. */
 export function payloadBytes({ specJson, statusJson, labels, annotations }: Resource): number {

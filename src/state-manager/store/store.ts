@@ -1,6 +1,6 @@
-import type { Position } from "../../resource/change.js";
+import type { Change, Position } from "../../resource/change.js";
 import type { Command, Outcome } from "../../resource/command.js";
-import type { ResourceKey } from "../../resource/key.js";
+import type { KindRef, ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
 
@@ -16,12 +16,58 @@ export interface StoreIdentity {
 export interface CommandResult {
   readonly outcome: Outcome;
   readonly resource: Resource | undefined;
+  /** The state before it; undefined when there was none. */
+  readonly previous: Resource | undefined;
 }
 
 /** The write side: group commit (2.5). Resolves after commit and publication (or 250 ms of waiting for it). */
 export interface CommandSink {
   /** Rejects with a DomainError; UNAVAILABLE when PostgreSQL is away, RESOURCE_EXHAUSTED when the queue is full. */
   submit(command: Command): Promise<CommandResult>;
+}
+
+/** A place in the history of a key: revisions of several logs may be equal. */
+export interface HistoryPosition {
+  readonly revision: bigint;
+  readonly log: number;
+}
+
+/** Which part of a key's history to read. */
+export interface HistoryQuery {
+  readonly key: ResourceKey;
+  /** Only what is older; undefined: from the newest. */
+  readonly before: HistoryPosition | undefined;
+  readonly limit: number;
+  /** As in `ListQuery`. */
+  readonly maxBytes: number;
+}
+
+/** A change and when it was committed. */
+export interface HistoryEntry {
+  readonly change: Change;
+  readonly committedAt: Date;
+}
+
+/** One page of a history, newest first. */
+export interface HistoryPage {
+  readonly entries: readonly HistoryEntry[];
+  /** Continue before this place; undefined on the last page. */
+  readonly next: HistoryPosition | undefined;
+}
+
+/** A kind that has resources or a reconciler, and how it does; see KindSummary in the contract. */
+export interface KindSummary extends KindRef {
+  readonly resources: bigint;
+  readonly pending: bigint;
+  readonly notReady: bigint;
+  readonly failing: bigint;
+  readonly quarantined: bigint;
+  readonly due: bigint;
+  readonly leased: bigint;
+  readonly oldestDueAt: Date | null;
+  /** The one with live sessions; empty when there is none. */
+  readonly reconciler: string;
+  readonly sessions: number;
 }
 
 /** One page of a list, in creation order. */
@@ -43,8 +89,19 @@ export interface ListQuery {
   readonly offset: number;
   /** 1 to 10,000. */
   readonly limit: number;
+  /** Specs are left out (null) and not even read; default: false. */
+  readonly withoutSpec?: boolean | undefined;
   /** A page ends before it is larger than this, payloads counted; its first resource always comes. */
   readonly maxBytes: number;
+}
+
+/** What PostgreSQL tells about the store. */
+export interface StoreHealth {
+  readonly version: string;
+  readonly now: Date;
+  /** The newest schema migration the store has. */
+  readonly schema: number;
+  readonly logs: readonly { readonly head: bigint; readonly floor: bigint }[];
 }
 
 /** The strong read side. */
@@ -52,4 +109,7 @@ export interface ResourceReader {
   /** Coalesced: all keys asked for in one tick are one statement. */
   get(key: ResourceKey): Promise<Resource | undefined>;
   list(query: ListQuery): Promise<ResourcePage>;
+  history(query: HistoryQuery): Promise<HistoryPage>;
+  /** By group and kind. Walks everything: ask seldom. */
+  countKinds(): Promise<readonly KindSummary[]>;
 }

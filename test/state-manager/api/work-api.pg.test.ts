@@ -10,7 +10,8 @@ import {
   WorkReason,
   WorkState,
 } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
-import { type Connection, connect } from "../../../src/client/connection.js";
+import { connect } from "../../../src/client/connect.js";
+import type { Connection } from "../../../src/client/connection.js";
 import { createResourceClient } from "../../../src/client/index.js";
 import { startServer } from "../../support/server.js";
 

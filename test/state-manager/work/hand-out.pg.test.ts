@@ -37,7 +37,14 @@ describe("a hand-out that takes too long", () => {
       return result;
     };
     const metrics = createMetrics();
-    const queue = new WorkQueue({ database, reader, sink: { submit }, metrics, logger: createLogger("error") });
+    const queue = new WorkQueue({
+      database,
+      reader,
+      sink: { submit },
+      dryRun: { submit },
+      metrics,
+      logger: createLogger("error"),
+    });
     onTestFinished(() => queue.stop());
     return queue;
   }

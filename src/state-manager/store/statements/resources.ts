@@ -7,7 +7,7 @@ import {
   type PlacedResource,
   RESOURCE_COLUMNS,
   SPEC_COLUMN,
-  STATUS_COLUMN,
+  STATUS_COLUMNS,
 } from "../resource-row.js";
 
 /** $1..$4: the parts of the keys, in parallel arrays. */
@@ -20,7 +20,7 @@ export const READ_RESOURCES_BY_KEY: Statement = {
 };
 
 /** Columns of `INSERT_RESOURCES`. */
-export const INSERTED_COLUMNS = [ID_COLUMN, ...IDENTITY_COLUMNS, ...METADATA_COLUMNS, SPEC_COLUMN, STATUS_COLUMN];
+export const INSERTED_COLUMNS = [ID_COLUMN, ...IDENTITY_COLUMNS, ...METADATA_COLUMNS, SPEC_COLUMN, ...STATUS_COLUMNS];
 
 /** New resources. */
 export const INSERT_RESOURCES: Statement = {
@@ -47,9 +47,9 @@ function updateOf(name: string, payloads: readonly Column<PlacedResource>[]): Re
 
 /** A payload that did not change is not sent, and not rewritten when it is stored out of line (2.11). */
 export const RESOURCE_UPDATES = {
-  everything: updateOf("update-resources", [SPEC_COLUMN, STATUS_COLUMN]),
+  everything: updateOf("update-resources", [SPEC_COLUMN, ...STATUS_COLUMNS]),
   spec: updateOf("update-resources-spec", [SPEC_COLUMN]),
-  status: updateOf("update-resources-status", [STATUS_COLUMN]),
+  status: updateOf("update-resources-status", STATUS_COLUMNS),
 };
 
 /** $1: ids. */

@@ -22,6 +22,22 @@ export const CREATE_LOGS: Statement = {
     INSERT INTO log_floors SELECT log_id, 0, 0 FROM ids ON CONFLICT DO NOTHING`,
 };
 
+/** A row of `READ_STORE_HEALTH`. */
+export interface StoreHealthRow {
+  readonly version: string;
+  readonly now: Date;
+  /** File name of the newest migration. */
+  readonly migration: string;
+}
+
+/** What an operator asks first. */
+export const READ_STORE_HEALTH: Statement = {
+  name: "read-store-health",
+  text: `
+    SELECT current_setting('server_version') AS version, clock_timestamp() AS now,
+      (SELECT name FROM migrations ORDER BY name DESC LIMIT 1) AS migration`,
+};
+
 /** Identity and compatibility. */
 export const READ_STORE: Statement = {
   name: "read-store",

@@ -238,15 +238,12 @@ export const FIND_UNSHOWN_QUARANTINES: Statement = {
     ORDER BY quarantined_at LIMIT 100`,
 };
 
-/** $1 group, $2 kind ('' matches all), $3..$6 the key to go on after, $7 limit: items by key. */
-export const LIST_WORK: Statement = {
-  name: "list-work",
-  isPrepared: false,
+/** $1..$4 key: its item, without a lock. */
+export const READ_WORK_ITEM: Statement = {
+  name: "read-work-item",
   text: `
     SELECT ${WORK_ITEM_COLUMNS} FROM work_items w
-    WHERE ($1 = '' OR w.resource_group = $1) AND ($2 = '' OR w.kind = $2)
-      AND (w.resource_group, w.kind, w.namespace, w.name) > ($3, $4, $5, $6)
-    ORDER BY ${KEY} LIMIT $7`,
+    WHERE (w.resource_group, w.kind, w.namespace, w.name) = ($1, $2, $3, $4)`,
 };
 
 /** Items of one kind, for the gauges. */

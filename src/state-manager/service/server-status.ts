@@ -1,0 +1,93 @@
+import { VERSION } from "../../shared/version.js";
+import type { StoreHealth } from "../store/store.js";
+
+/** Whether something the server stands on does its work. */
+export interface DependencyStatus {
+  readonly state: "OK" | "FAILING" | "DISABLED";
+  /** What is wrong and what to do, without secrets; empty when nothing is. */
+  readonly message: string;
+  /** Empty when it does not answer. */
+  readonly version: string;
+  /** Undefined when there was no answer. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** The server that answers, and what it stands on. */
+export interface ServerStatus {
+  readonly version: string;
+  readonly serverTime: Date;
+  readonly startedAt: Date;
+  readonly storeId: string;
+  /** The newest schema migration this program knows. */
+  readonly programSchema: number;
+  /** Undefined while PostgreSQL does not answer. */
+  readonly store: StoreHealth | undefined;
+  readonly postgres: DependencyStatus;
+  readonly redis: DependencyStatus;
+}
+
+/** What the status is asked of. */
+export interface ServerStatusOptions {
+  readonly storeId: string;
+  readonly programSchema: number;
+  readonly askStore: () => Promise<StoreHealth>;
+  /** Resolves with Redis' version, which may be empty. Undefined: the server does without Redis. */
+  readonly askRedis: (() => Promise<string>) | undefined;
+}
+
+/** A dependency that does not answer within this time is down for an operator's purposes. */
+const ANSWER_MAX_MS = 2_000;
+
+/** Makes the question "how are you": it asks PostgreSQL and Redis now, takes 2 s at most, and never rejects. */
+export function serverStatus(options: ServerStatusOptions): () => Promise<ServerStatus> {
+  const { storeId, programSchema, askStore, askRedis } = options;
+  const startedAt = new Date();
+  return async () => {
+    const [store, redis] = await Promise.all([ask(askStore), askRedis && ask(askRedis)]);
+    return {
+      version: VERSION,
+      serverTime: new Date(),
+      startedAt,
+      storeId,
+      programSchema,
+      store: store.answer,
+      postgres: statusOf(store, store.answer?.version ?? "", POSTGRES_ADVICE),
+      redis: redis === undefined ? DISABLED : statusOf(redis, redis.answer ?? "", REDIS_ADVICE),
+    };
+  };
+}
+
+const POSTGRES_ADVICE =
+  "writes and reads fail until it is back; check that it runs and that DATABASE_URL names it, the log of this server says more";
+const REDIS_ADVICE =
+  "changes of other replicas arrive late, through PostgreSQL, until it is back; check that it runs and that REDIS_URL names it";
+const DISABLED: DependencyStatus = { state: "DISABLED", message: "", version: "", roundTripMs: undefined };
+
+/** An answer, or why there is none. */
+interface Asked<T> {
+  readonly answer: T | undefined;
+  readonly problem: string;
+  readonly tookMs: number;
+}
+
+async function ask<T>(question: () => Promise<T>): Promise<Asked<T>> {
+  const askedAt = performance.now();
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${ANSWER_MAX_MS} ms`)), ANSWER_MAX_MS);
+  });
+  try {
+    const answer = await Promise.race([question(), timeout]);
+    return { answer, problem: "", tookMs: performance.now() - askedAt };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : "no answer";
+    return { answer: undefined, problem, tookMs: performance.now() - askedAt };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function statusOf({ answer, problem, tookMs }: Asked<unknown>, version: string, advice: string): DependencyStatus {
+  if (answer !== undefined) return { state: "OK", message: "", version, roundTripMs: tookMs };
+  return { state: "FAILING", message: `${problem}: ${advice}`, version: "", roundTripMs: undefined };
+}
