@@ -2,7 +2,17 @@
 //   --if-stale   does nothing while dist/ is newer than all it is made from
 //   --no-check   leaves type errors to the gate (npm run check): a test run needs the programs, and fails by itself
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 // Files that the programs read beside their code; tsc copies none of them.
@@ -12,6 +22,8 @@ const assets = [
   "node_modules/openapi-explorer/dist/browser/openapi-explorer.min.js",
   "node_modules/openapi-explorer/LICENSE",
 ];
+// What package.json names under "bin".
+const programs = ["src/cli/main.js"];
 const sources = [
   ...["src", "gen", "examples", "conformance", "test/conformance"],
   ...["tsconfig.json", "tsconfig.build.json", "package-lock.json"],
@@ -31,6 +43,7 @@ function build() {
     rmSync(fresh, { recursive: true, force: true });
     process.exit(status ?? 1);
   }
+  for (const program of programs) chmodSync(join(fresh, program), 0o755);
   for (const asset of assets) cpSync(asset, join(fresh, asset), { recursive: true });
   rmSync("dist", { recursive: true, force: true });
   renameSync(fresh, "dist");
