@@ -51,6 +51,7 @@ export interface ClientWorkItem {
 /** An entry of the queue, with the resource it is about. */
 export interface ClientListedWork extends ClientWorkItem {
   readonly key: ResourceKey;
+  readonly state: ClientWork["state"];
   /** The session that holds it; empty when nobody does. */
   readonly holderSessionId: string;
 }
@@ -114,7 +115,12 @@ export function readWork(wire: GetWorkResponse): ClientWork {
 export function readListedWork(wire: WireItem): ClientListedWork {
   if (wire.key === undefined) throw new Error("the server answered with work that has no key");
   const { resourceGroup, kind, namespace, name } = wire.key;
-  return { key: { resourceGroup, kind, namespace, name }, holderSessionId: wire.holderSessionId, ...readItem(wire) };
+  return {
+    key: { resourceGroup, kind, namespace, name },
+    state: nameIn(WorkState, wire.state),
+    holderSessionId: wire.holderSessionId,
+    ...readItem(wire),
+  };
 }
 
 /** Reads a session of ListReconcilers' answer. */

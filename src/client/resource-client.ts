@@ -207,10 +207,10 @@ export class ResourceClient {
   }
 
   /** Ends the quarantine of a resource; rejects with reason NOT_QUARANTINED when it is in none. */
-  async releaseQuarantine(key: ResourceKey): Promise<void> {
+  async releaseQuarantine(key: ResourceKey, { dryRun = false }: WriteOptions = {}): Promise<void> {
     await this.#retried(async (options) => {
       try {
-        await this.#connection.reconcilers.releaseQuarantine({ key }, options);
+        await this.#connection.reconcilers.releaseQuarantine({ key, dryRun }, options);
       } catch (error) {
         // The answer to an earlier try was lost: that one released it.
         if (options.attempt === 1 || ApiError.from(error).reason !== "NOT_QUARANTINED") throw error;

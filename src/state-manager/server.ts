@@ -107,7 +107,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
     onCommitted: (batch) => deliver(batch),
   });
   closers.push(() => store.close());
-  const { identity, database, sink, reader, log: durable } = store;
+  const { identity, database, sink, dryRun, reader, log: durable } = store;
 
   const redis = secrets.redisUrl === undefined ? undefined : openRedis(secrets.redisUrl, identity.storeId, logger);
   if (redis !== undefined) closers.push(redis.close);
@@ -118,6 +118,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   const work = new WorkQueue({
     database,
     sink,
+    dryRun,
     reader,
     doorbellChannel: redis?.doorbell,
     onCollectionDue: () => collector.look(),

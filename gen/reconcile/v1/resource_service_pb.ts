@@ -108,7 +108,8 @@ export type CreateResourceRequest = Message<"reconcile.v1.CreateResourceRequest"
   payloadEncoding: PayloadEncoding;
 
   /**
-   * Decide, check and answer as always, but write nothing.
+   * Decide, check and answer as always, but write nothing. The answer is what would be stored, but for what only a commit gives:
+   * the revision stays the one before (0 for a new resource), the uid of a new one is empty. The same in the other writes.
    *
    * @generated from field: bool dry_run = 3;
    */
@@ -1406,7 +1407,8 @@ export const ResourceService: GenService<{
   },
   /**
    * Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
-   * removed resource keeps its own until retention drops it.
+   * removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+   * the changes of each log, so around a move between shards look at the resource's write_count.
    *
    * @generated from rpc reconcile.v1.ResourceService.GetHistory
    */

@@ -134,7 +134,7 @@ export type GetServerStatusResponse = Message<"reconcile.v1.GetServerStatusRespo
   startedAt?: Timestamp | undefined;
 
   /**
-   * Which store it serves; empty while PostgreSQL does not answer.
+   * Which store it serves.
    *
    * @generated from field: string store_id = 4;
    */

@@ -11,6 +11,7 @@ import {
 import { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
 import { invalidField } from "../../resource/errors.js";
 import type { WorkItem } from "../../resource/work.js";
+import type { WorkState as WorkStateWord } from "../../resource/work-state.js";
 import { validateRegistration } from "../work/validate-registration.js";
 import type { LeasedItem, Registration, Session, WorkDetails, WorkService } from "../work/work-service.js";
 import { pageSize } from "./page-size.js";
@@ -79,8 +80,8 @@ export function reconcilerHandler(work: WorkService): ServiceImpl<typeof Reconci
       return {};
     },
 
-    async releaseQuarantine({ key }) {
-      await work.releaseQuarantine(decodeKey(key));
+    async releaseQuarantine({ key, dryRun }) {
+      await work.releaseQuarantine(decodeKey(key), dryRun);
       return {};
     },
 
@@ -92,13 +93,17 @@ export function reconcilerHandler(work: WorkService): ServiceImpl<typeof Reconci
       return { sessions: (await work.listSessions()).map(encodeSession) };
     },
 
-    async listWork({ resourceGroup, kind, pageSize: size, pageToken }) {
+    async listWork({ resourceGroup, kind, state, pageSize: size, pageToken }) {
       const limit = pageSize("page_size", size, PAGE_SIZE);
-      const filter = { resourceGroup: resourceGroup || undefined, kind: kind || undefined };
+      const filter = {
+        resourceGroup: resourceGroup || undefined,
+        kind: kind || undefined,
+        state: decodeWorkState(state),
+      };
       const items = await work.listWork(filter, decodeWorkPageToken(pageToken), limit);
       const last = items.length === limit ? items.at(-1) : undefined;
       return {
-        items: items.map(encodeWorkItem),
+        items: items.map((item) => encodeWorkItem(item, item.state)),
         nextPageToken: last === undefined ? "" : encodeWorkPageToken(last.key),
       };
     },
@@ -125,6 +130,25 @@ function decodeRegistration(request: RegisterRequest): Registration {
     resyncPeriodMs: decodeDuration(request.resyncPeriod),
     passDeadlineMs: decodeDuration(request.passDeadline),
   });
+}
+
+function decodeWorkState(state: WorkState): WorkStateWord | undefined {
+  switch (state) {
+    case WorkState.UNSPECIFIED:
+      return undefined;
+    case WorkState.SETTLED:
+      return "SETTLED";
+    case WorkState.WAITING:
+      return "WAITING";
+    case WorkState.DUE:
+      return "DUE";
+    case WorkState.LEASED:
+      return "LEASED";
+    case WorkState.QUARANTINED:
+      return "QUARANTINED";
+    default:
+      throw invalidField("state", `must be WAITING, DUE, LEASED or QUARANTINED (got ${String(state)})`);
+  }
 }
 
 function decodeDuration(duration: Duration | undefined): number | undefined {
@@ -155,7 +179,7 @@ function encodeWorkDetails({ state, item, holder, deletionRequestedAt, finalizer
   return {
     ...details,
     state: WorkState[state],
-    item: item && encodeWorkItem(item),
+    item: item && encodeWorkItem(item, state),
     holder: holder && encodeSession(holder),
     deletionRequestedAt: encodeTime(deletionRequestedAt),
     finalizers: [...finalizers],
@@ -169,18 +193,24 @@ function encodeSession(session: Session) {
     instanceId: session.instanceId,
     language: session.language,
     kinds: [...session.kinds],
+    shardIds: [...session.shardIds],
+    concurrency: session.concurrency,
     leases: session.leases,
     registeredAt: timestampFromDate(session.registeredAt),
     expiresAt: timestampFromDate(session.expiresAt),
+    lastSeenAt: timestampFromDate(session.lastSeenAt),
     epoch: session.epoch,
+    passes: session.passes,
+    failedPasses: session.failedPasses,
   };
 }
 
-function encodeWorkItem(item: WorkItem) {
+function encodeWorkItem(item: WorkItem, state: WorkStateWord) {
   const { key, dueAt, reason, message, failures, lastError, pendingSince, strikes, quarantinedAt, progress, lease } =
     item;
   return {
     key,
+    state: WorkState[state],
     dueAt: encodeTime(dueAt),
     reason: WorkReason[reason],
     failures,

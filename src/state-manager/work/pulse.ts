@@ -26,6 +26,8 @@ export interface PulseActions {
   readonly onQuarantined: () => Promise<void>;
   /** Children of owners on their way out are to be dealt with; starts it and returns. */
   readonly onCollectionDue: () => void;
+  /** Whatever is to be written now and then; resolves with the milliseconds until there is more, Infinity for nothing. */
+  readonly onBeat: () => Promise<number>;
   /** A beat failed; the next one tries again. */
   readonly onError: (error: unknown) => void;
 }
@@ -85,7 +87,7 @@ export class Pulse {
 
   /** Returns when to beat again. */
   async #lookAndAct(): Promise<number> {
-    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined, onCollectionDue } = this.#actions;
+    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined, onCollectionDue, onBeat } = this.#actions;
     const kinds = waitingKinds();
     const values = [kinds.map((kind) => kind.resourceGroup), kinds.map((kind) => kind.kind)];
     const rows = await this.#database.query<PulseRow>(PULSE, values);
@@ -99,7 +101,11 @@ export class Pulse {
     if (rows[0]?.has_unshown_quarantine) await onQuarantined();
     const collectionInMs = rows[0]?.collection_in_ms ?? INTERVAL_MS;
     if (collectionInMs <= 0) onCollectionDue();
-    const nextInMs = Math.min(INTERVAL_MS, expiryInMs + SLACK_MS, ...[sweepInMs, collectionInMs].map(untilNext));
+    const writeInMs = await onBeat();
+    const nextInMs = Math.min(
+      ...[INTERVAL_MS, expiryInMs + SLACK_MS, writeInMs + SLACK_MS],
+      ...[sweepInMs, collectionInMs].map(untilNext),
+    );
     return Math.max(MIN_INTERVAL_MS, nextInMs);
   }
 }

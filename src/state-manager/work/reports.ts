@@ -3,7 +3,6 @@ import type { PassReport } from "../../resource/work.js";
 import type { CommandSink } from "../store/store.js";
 import type { KnownSession, Sessions } from "./sessions.js";
 import { validateReport } from "./validate-report.js";
-import type { WorkMetrics } from "./work-metrics.js";
 import type { ReportResult } from "./work-service.js";
 
 /** A report as it came: decoded, or the words why it could not be. */
@@ -18,12 +17,12 @@ const STALE: ReportResult = {
 export class Reports {
   readonly #sink: CommandSink;
   readonly #sessions: Sessions;
-  readonly #metrics: WorkMetrics;
+  readonly #onAccepted: (sessionId: string, report: PassReport) => void;
 
-  constructor(sink: CommandSink, sessions: Sessions, metrics: WorkMetrics) {
+  constructor(sink: CommandSink, sessions: Sessions, onAccepted: (sessionId: string, report: PassReport) => void) {
     this.#sink = sink;
     this.#sessions = sessions;
-    this.#metrics = metrics;
+    this.#onAccepted = onAccepted;
   }
 
   /**
@@ -50,7 +49,7 @@ export class Reports {
       if (session === undefined) return STALE;
       const { outcome } = await this.#sink.submit({ type: "report", report, session });
       if (outcome === "STALE") return STALE;
-      this.#metrics.reported(report);
+      this.#onAccepted(session.sessionId, report);
       return { outcome: "ACCEPTED", message: "" };
     } catch (error) {
       if (!isAboutTheReport(error)) throw error;

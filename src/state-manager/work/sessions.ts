@@ -241,6 +241,9 @@ function toSession(row: SessionRow): Session {
     kindConcurrency: row.kind_concurrency,
     registeredAt: row.registered_at,
     expiresAt: row.expires_at,
+    lastSeenAt: row.last_seen_at,
+    passes: row.passes,
+    failedPasses: row.failed_passes,
     leases: row.leases,
   };
 }

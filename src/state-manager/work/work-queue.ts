@@ -4,13 +4,14 @@ import { describeKey, type KindRef, kindId, type ResourceKey } from "../../resou
 import { checkText } from "../../resource/names.js";
 import type { Resource } from "../../resource/resource.js";
 import { validateKey } from "../../resource/validate.js";
-import type { WorkItem } from "../../resource/work.js";
+import { workState } from "../../resource/work-state.js";
 import type { DueHint } from "../log/change-log.js";
 import type { DoorbellChannel } from "../log/doorbell-channel.js";
 import type { Metrics } from "../observability/metrics.js";
 import type { Database } from "../store/database.js";
-import { type WorkItemRow, workItemFromRow } from "../store/read-states.js";
-import { ENQUEUE, LIST_WORK } from "../store/statements/work-items.js";
+import { workItemFromRow } from "../store/read-states.js";
+import { type ListedWorkRow, listWork } from "../store/statements/list-work.js";
+import { ENQUEUE } from "../store/statements/work-items.js";
 import type { CommandSink, ResourceReader } from "../store/store.js";
 import { Attachments } from "./attachments.js";
 import { Doorbell } from "./doorbell.js";
@@ -18,6 +19,7 @@ import { expire } from "./expire.js";
 import { explainWork } from "./explain-work.js";
 import { HAND_OUT_MAX_MS, HandOut } from "./hand-out.js";
 import { LeaseQuery, type MarkedItem, type Progress } from "./lease-query.js";
+import { PassCounts } from "./pass-counts.js";
 import { Pulse } from "./pulse.js";
 import { type IncomingReport, Reports } from "./reports.js";
 import { resync } from "./resync.js";
@@ -26,12 +28,23 @@ import { showQuarantines } from "./show-quarantines.js";
 import { validateProgress } from "./validate-progress.js";
 import { WaitingRoom } from "./waiting-room.js";
 import { WorkMetrics } from "./work-metrics.js";
-import type { LeasedItem, Registration, ReportResult, Session, WorkDetails, WorkService } from "./work-service.js";
+import type {
+  LeasedItem,
+  ListedWork,
+  Registration,
+  ReportResult,
+  Session,
+  WorkDetails,
+  WorkFilter,
+  WorkService,
+} from "./work-service.js";
 
 /** What the queue stands on. */
 export interface WorkQueueOptions {
   readonly database: Database;
   readonly sink: CommandSink;
+  /** Decides like `sink`, and writes nothing. */
+  readonly dryRun: CommandSink;
   readonly reader: Pick<ResourceReader, "get">;
   /** How other replicas hear of due work; without it they find it within 5 s. Closed by whoever made it. */
   readonly doorbellChannel?: DoorbellChannel | undefined;
@@ -51,12 +64,14 @@ const MAX_MESSAGE_CHARACTERS = 1_024;
 export class WorkQueue implements WorkService {
   readonly #database: Database;
   readonly #sink: CommandSink;
+  readonly #dryRun: CommandSink;
   readonly #logger: Logger;
   readonly #metrics: WorkMetrics;
   readonly #query: LeaseQuery;
   readonly #sessions: Sessions;
   readonly #attachments: Attachments;
   readonly #handOut: HandOut;
+  readonly #passes: PassCounts;
   readonly #reports: Reports;
   readonly #room: WaitingRoom;
   readonly #doorbell: Doorbell;
@@ -67,9 +82,10 @@ export class WorkQueue implements WorkService {
   #sweep: Promise<void> | undefined;
 
   constructor(options: WorkQueueOptions) {
-    const { database, sink, reader, doorbellChannel, metrics, logger } = options;
+    const { database, sink, dryRun, reader, doorbellChannel, metrics, logger } = options;
     this.#database = database;
     this.#sink = sink;
+    this.#dryRun = dryRun;
     this.#logger = logger;
     this.#metrics = new WorkMetrics(metrics, database);
     this.#query = new LeaseQuery(database);
@@ -78,7 +94,11 @@ export class WorkQueue implements WorkService {
     const onError = (error: unknown) => this.#logFailure(error);
     this.#attachments = new Attachments(database, { onDue, onError });
     this.#handOut = new HandOut({ query: this.#query, reader, sink, onDue });
-    this.#reports = new Reports(sink, this.#sessions, this.#metrics);
+    this.#passes = new PassCounts(database, (inMs) => this.#pulse.expect(inMs));
+    this.#reports = new Reports(sink, this.#sessions, (sessionId, report) => {
+      this.#metrics.reported(report);
+      this.#passes.count(sessionId, report.result);
+    });
     this.#room = new WaitingRoom(this.#query, (sessionId, items) => this.#giveBack(sessionId, items));
     this.#doorbell = new Doorbell((hints) => this.#room.ring(hints), doorbellChannel);
     this.#pulse = new Pulse(database, {
@@ -88,6 +108,7 @@ export class WorkQueue implements WorkService {
       onSweepDue: () => this.#startSweep(),
       onQuarantined: () => showQuarantines(database, sink),
       onCollectionDue: () => options.onCollectionDue?.(),
+      onBeat: () => this.#passes.flush(),
       onError,
     });
   }
@@ -116,6 +137,7 @@ export class WorkQueue implements WorkService {
     this.#room.close(error);
     await Promise.all([this.#attachments.close(error), this.#pulse.stop(), this.#sweep]);
     await Promise.all(this.#background);
+    await this.#passes.flush(true).catch((error: unknown) => this.#logFailure(error));
   }
 
   async register(registration: Registration): Promise<{ readonly sessionId: string; readonly epoch: bigint }> {
@@ -205,9 +227,10 @@ export class WorkQueue implements WorkService {
     this.#doorbell.ring([{ resourceGroup, kind, inMs: 0 }]);
   }
 
-  async releaseQuarantine(key: ResourceKey): Promise<Resource> {
+  async releaseQuarantine(key: ResourceKey, dryRun = false): Promise<Resource> {
     validateKey(key);
-    const { resource } = await this.#sink.submit({ type: "release-quarantine", key });
+    const sink = dryRun ? this.#dryRun : this.#sink;
+    const { resource } = await sink.submit({ type: "release-quarantine", key });
     if (resource === undefined) throw new Error("a release returns the resource");
     return resource;
   }
@@ -223,19 +246,19 @@ export class WorkQueue implements WorkService {
     return this.#sessions.list();
   }
 
-  async listWork(
-    filter: { readonly resourceGroup?: string | undefined; readonly kind?: string | undefined },
-    after: ResourceKey | undefined,
-    limit: number,
-  ): Promise<readonly WorkItem[]> {
+  async listWork(filter: WorkFilter, after: ResourceKey | undefined, limit: number): Promise<readonly ListedWork[]> {
     checkRange("page_size", limit, 1, MAX_ITEMS);
-    const { resourceGroup = "", kind = "" } = filter;
+    const { resourceGroup = "", kind = "", state = "ANY" } = filter;
     checkText("resource_group", resourceGroup);
     checkText("kind", kind);
+    if (state === "SETTLED") throw invalidField("state", "must not be SETTLED: a settled resource has no work to list");
     const from = after ?? { resourceGroup, kind: "", namespace: "", name: "" };
     const values = [resourceGroup, kind, from.resourceGroup, from.kind, from.namespace, from.name, limit];
-    const rows = await this.#database.query<WorkItemRow>(LIST_WORK, values);
-    return rows.map(workItemFromRow);
+    const rows = await this.#database.query<ListedWorkRow>(listWork(state), values);
+    return rows.map((row) => {
+      const item = workItemFromRow(row);
+      return { ...item, state: workState(item, { isLeaseValid: row.is_lease_valid, isDue: row.is_due }) };
+    });
   }
 
   async #prepare(session: KnownSession, marked: readonly MarkedItem[]): Promise<readonly LeasedItem[]> {

@@ -34,8 +34,13 @@ export interface Session extends Registration {
   readonly epoch: bigint;
   readonly registeredAt: Date;
   readonly expiresAt: Date;
+  /** When it registered or renewed last. */
+  readonly lastSeenAt: Date;
   /** Leases held. */
   readonly leases: number;
+  /** Passes whose reports were accepted, and how many of these failed; some seconds behind. */
+  readonly passes: bigint;
+  readonly failedPasses: bigint;
 }
 
 /** A leased resource on its way to a worker. */
@@ -70,6 +75,19 @@ export interface WorkDetails {
   readonly ownedResources: number;
 }
 
+/** An entry of the queue and its state on the database clock. */
+export interface ListedWork extends WorkItem {
+  readonly state: WorkState;
+}
+
+/** Which entries of the queue to list. */
+export interface WorkFilter {
+  readonly resourceGroup?: string | undefined;
+  readonly kind?: string | undefined;
+  /** SETTLED is INVALID_ARGUMENT: there is no item then. */
+  readonly state?: WorkState | undefined;
+}
+
 /** The answer to one report, in request order. */
 export interface ReportResult {
   readonly outcome: "ACCEPTED" | "STALE" | "INVALID";
@@ -90,14 +108,10 @@ export interface WorkService {
   ): Promise<readonly ReportResult[]>;
   deregister(sessionId: string): Promise<void>;
   enqueue(key: ResourceKey, message: string): Promise<void>;
-  /** Ends the resource's quarantine; returns the resource. NOT_QUARANTINED when it is in none. */
-  releaseQuarantine(key: ResourceKey): Promise<Resource>;
+  /** Ends the resource's quarantine; returns the resource. NOT_QUARANTINED when it is in none. `dryRun`: only tells. */
+  releaseQuarantine(key: ResourceKey, dryRun?: boolean): Promise<Resource>;
   getWork(key: ResourceKey): Promise<WorkDetails>;
   listSessions(): Promise<readonly Session[]>;
   /** By key; `after` is the last key of the page before. */
-  listWork(
-    filter: { readonly resourceGroup?: string | undefined; readonly kind?: string | undefined },
-    after: ResourceKey | undefined,
-    limit: number,
-  ): Promise<readonly WorkItem[]>;
+  listWork(filter: WorkFilter, after: ResourceKey | undefined, limit: number): Promise<readonly ListedWork[]>;
 }

@@ -37,7 +37,14 @@ describe("a hand-out that takes too long", () => {
       return result;
     };
     const metrics = createMetrics();
-    return new WorkQueue({ database, reader, sink: { submit }, metrics, logger: createLogger("error") });
+    return new WorkQueue({
+      database,
+      reader,
+      sink: { submit },
+      dryRun: { submit },
+      metrics,
+      logger: createLogger("error"),
+    });
   }
 
   test("gives nothing to a worker whose lease went to another one meanwhile (I7)", async () => {

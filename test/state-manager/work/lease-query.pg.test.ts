@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Statement } from "../../../src/state-manager/store/database.js";
 import { MARK_SOLO, MARK_TURNS, PEEK, PROMOTE } from "../../../src/state-manager/store/statements/lease-work.js";
+import { listWork } from "../../../src/state-manager/store/statements/list-work.js";
 import { RENEW_SESSION } from "../../../src/state-manager/store/statements/sessions.js";
 import {
   EXPIRE_DEADLINES,
@@ -81,6 +82,7 @@ const STATEMENTS: [string, Statement, string[], string[]][] = [
   ["strike-leases-of-sessions", STRIKE_LEASES_OF_SESSIONS, ["ARRAY[$session]", "'{died}'"], ["work_items_leased"]],
   ["save-progress", SAVE_PROGRESS, ["$session", "'{a}'", "'{half way}'", "'{NULL}'"], ["work_items_leased"]],
   ["find-unshown-quarantines", FIND_UNSHOWN_QUARANTINES, [], ["work_items_unshown_quarantine"]],
+  ["list-work-quarantined", listWork("QUARANTINED"), [...Array(6).fill("''"), "100"], ["work_items_struck_alone"]],
   ["renew-session", RENEW_SESSION, ["$session", "'{a,b}'"], ["work_items_leased"]],
 ];
 

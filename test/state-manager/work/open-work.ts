@@ -67,6 +67,7 @@ async function openReplica(databaseUrl: string, exchange: DoorbellExchange): Pro
   const queue = new WorkQueue({
     database: store.database,
     sink: store.sink,
+    dryRun: store.dryRun,
     reader: store.reader,
     doorbellChannel: exchange.join(),
     metrics,

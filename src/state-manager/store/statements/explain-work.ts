@@ -2,6 +2,7 @@ import { OWNED_COUNT_MAX } from "../../../resource/work-state.js";
 import type { Statement } from "../database.js";
 import type { WorkItemRow } from "../read-states.js";
 import { WORK_ITEM_COLUMNS } from "./commit-work-items.js";
+import { IS_DUE, IS_LEASE_VALID } from "./list-work.js";
 
 /** What GetWork reads of one resource; the item's columns are null when there is no item. */
 export type ExplainRow = { readonly [column in keyof WorkItemRow]: WorkItemRow[column] | null } & {
@@ -23,10 +24,7 @@ export const EXPLAIN_WORK: Statement = {
   name: "explain-work",
   text: `
     SELECT ${WORK_ITEM_COLUMNS}, r.finalizers, r.deletion_requested_at,
-      coalesce(w.lease_deadline > clock_timestamp() AND EXISTS (
-        SELECT FROM sessions s WHERE s.session_id = w.lease_session_id AND s.expires_at > clock_timestamp()), false)
-        AS is_lease_valid,
-      coalesce(w.due_at <= clock_timestamp(), false) AS is_due,
+      ${IS_LEASE_VALID} AS is_lease_valid, ${IS_DUE} AS is_due,
       (SELECT s.reconciler FROM session_kinds k JOIN sessions s USING (session_id)
         WHERE k.resource_group = r.resource_group AND k.kind = r.kind AND s.expires_at > clock_timestamp() LIMIT 1)
         AS reconciler,

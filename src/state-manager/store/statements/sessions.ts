@@ -20,6 +20,9 @@ export interface SessionRow {
   readonly kind_concurrency: number;
   readonly registered_at: Date;
   readonly expires_at: Date;
+  readonly last_seen_at: Date;
+  readonly passes: bigint;
+  readonly failed_passes: bigint;
   readonly groups: readonly string[];
   readonly kinds: readonly string[];
   readonly leases: number;
@@ -32,7 +35,8 @@ export type EndedSessionRow = Pick<SessionRow, "session_id" | "reconciler" | "in
 const SESSIONS = `
   SELECT s.session_id, s.epoch, s.reconciler, s.instance_id, s.language, s.shard_ids, s.concurrency, s.lease_duration_ms,
     s.backoff_base_ms, s.backoff_max_ms, s.resync_period_ms, s.pass_deadline_ms, s.finalizer, s.passes_per_second, s.burst,
-    s.kind_concurrency, s.registered_at, s.expires_at,
+    s.kind_concurrency, s.registered_at, s.expires_at, s.passes, s.failed_passes,
+    s.expires_at - s.lease_duration_ms * interval '1 millisecond' AS last_seen_at,
     k.groups, k.kinds, (SELECT count(*) FROM work_items w WHERE w.lease_session_id = s.session_id
     AND w.lease_token IS NOT NULL)::integer AS leases
   FROM sessions s
@@ -112,6 +116,18 @@ export const DELETE_EXPIRED_SESSIONS: Statement = {
       SELECT session_id FROM sessions WHERE expires_at <= clock_timestamp()
       ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED)
     RETURNING session_id, reconciler, instance_id`,
+};
+
+/** $1 sessions, $2 passes, $3 failed ones (parallel arrays): adds to their counts. In one order: other replicas do the same. */
+export const COUNT_PASSES: Statement = {
+  name: "count-passes",
+  text: `
+    WITH counted AS MATERIALIZED (
+      SELECT s.session_id, x.passes, x.failed
+      FROM unnest($1::uuid[], $2::bigint[], $3::bigint[]) AS x (session_id, passes, failed)
+      JOIN sessions s USING (session_id) ORDER BY s.session_id FOR NO KEY UPDATE OF s)
+    UPDATE sessions s SET passes = s.passes + c.passes, failed_passes = s.failed_passes + c.failed
+    FROM counted c WHERE s.session_id = c.session_id`,
 };
 
 /** The answer of RENEW_SESSION; no row unless the session is live. */

@@ -246,16 +246,6 @@ export const READ_WORK_ITEM: Statement = {
     WHERE (w.resource_group, w.kind, w.namespace, w.name) = ($1, $2, $3, $4)`,
 };
 
-/** $1 group, $2 kind ('' matches all), $3..$6 the key to go on after, $7 limit: items by key. */
-export const LIST_WORK: Statement = {
-  name: "list-work",
-  text: `
-    SELECT ${WORK_ITEM_COLUMNS} FROM work_items w
-    WHERE ($1 = '' OR w.resource_group = $1) AND ($2 = '' OR w.kind = $2)
-      AND (w.resource_group, w.kind, w.namespace, w.name) > ($3, $4, $5, $6)
-    ORDER BY ${KEY} LIMIT $7`,
-};
-
 /** Items of one kind, for the gauges. */
 export interface DepthRow {
   readonly resource_group: string;
