@@ -2,15 +2,31 @@ import diff from "microdiff";
 import type { ClientResource } from "../../client/index.js";
 import { splitStatus } from "./split-status.js";
 
-/** What differs between two states of a resource, field by field: `spec.port: 8080 → 8090`. */
+/** One field in which two states of a resource differ. */
+export interface FieldChange {
+  /** For example `spec.ports[0]`. */
+  readonly path: string;
+  /** Undefined: the field is new. */
+  readonly before: unknown;
+  /** Undefined: the field is gone. */
+  readonly after: unknown;
+}
+
+/** What differs between two states of a resource, apart from the counters that every write changes. */
+export function fieldChanges(before: ClientResource, after: ClientResource): readonly FieldChange[] {
+  return diff(comparable(before), comparable(after)).map((change) => ({
+    path: change.path.map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`)).join(""),
+    before: change.type === "CREATE" ? undefined : change.oldValue,
+    after: change.type === "REMOVE" ? undefined : change.value,
+  }));
+}
+
+/** The same in words: `spec.port: 8080 → 8090`. */
 export function describeChanges(before: ClientResource, after: ClientResource): readonly string[] {
-  return diff(comparable(before), comparable(after)).map((change) => {
-    const path = change.path
-      .map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`))
-      .join("");
-    if (change.type === "CREATE") return `${path}: + ${short(change.value)}`;
-    if (change.type === "REMOVE") return `${path}: - ${short(change.oldValue)}`;
-    return `${path}: ${short(change.oldValue)} → ${short(change.value)}`;
+  return fieldChanges(before, after).map((change) => {
+    if (change.before === undefined) return `${change.path}: + ${short(change.after)}`;
+    if (change.after === undefined) return `${change.path}: - ${short(change.before)}`;
+    return `${change.path}: ${short(change.before)} → ${short(change.after)}`;
   });
 }
 
