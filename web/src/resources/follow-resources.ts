@@ -8,7 +8,7 @@ import { pause, retryDelayMs } from "../../../src/client/retry.js";
 import { ROWS_MAX, type RowStore } from "./row-store.js";
 
 /** Small enough that reading a page leaves the tab time to draw. */
-const PAGE_SIZE = 1_000;
+const PAGE_SIZE = 2_000;
 
 /**
  * Keeps `store` as the server is, until `signal` aborts: reads all pages, then follows the changes since the first one, through
