@@ -1,6 +1,6 @@
 import { ApiError, isUnavailable } from "../client/index.js";
 import { EXIT, Failure } from "./exit-codes.js";
-import { printable } from "./terminal.js";
+import { printable } from "./printable.js";
 
 /** What is said of an error, and how the command ends. */
 export interface FailureDescription {

@@ -1,5 +1,5 @@
 import { type Document, isAlias, isCollection, isNode, type LineCounter, type Node } from "yaml";
-import { printable } from "../terminal.js";
+import { printable } from "../printable.js";
 
 /** One manifest in a file, and where each of its fields stands. */
 export class ManifestSource {

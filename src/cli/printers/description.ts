@@ -1,5 +1,6 @@
 import type { ClientResource, ClientWork } from "../../client/index.js";
-import { type Output, printable } from "../terminal.js";
+import { printable } from "../printable.js";
+import type { Output } from "../terminal.js";
 import { showAge, showTime } from "./duration.js";
 import { parseExact } from "./exact.js";
 import { readyStyle } from "./resource-table.js";

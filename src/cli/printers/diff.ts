@@ -1,5 +1,6 @@
 import { createTwoFilesPatch } from "diff";
-import { type Output, printable, type Style } from "../terminal.js";
+import { printable } from "../printable.js";
+import type { Output, Style } from "../terminal.js";
 
 /** One side of a comparison. */
 export interface DiffSide {

@@ -1,5 +1,6 @@
 import stringWidth from "fast-string-width";
-import { type Output, printable, type Style } from "../terminal.js";
+import { printable } from "../printable.js";
+import type { Output, Style } from "../terminal.js";
 
 /** A column of a table. */
 export interface Column<Row> {
