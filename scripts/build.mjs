@@ -7,7 +7,6 @@ import {
   cpSync,
   existsSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -15,7 +14,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { brotliCompressSync, gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { buildWeb } from "./build-web.mjs";
 
 // Files that the programs read beside their code; tsc copies none of them.
 const assets = [
@@ -32,19 +32,22 @@ const sources = [
 ];
 const stamp = "dist/.built";
 
-if (!process.argv.includes("--if-stale") || isStale()) build();
+if (!process.argv.includes("--if-stale") || isStale()) await build();
 
 // Builds aside and swaps: nothing stale survives, and a program that starts meanwhile finds all of the old or the new.
-function build() {
+async function build() {
   const startedAt = new Date();
   const fresh = `.dist-${process.pid}`;
   const options = ["-p", "tsconfig.build.json", "--outDir", fresh];
   if (process.argv.includes("--no-check")) options.push("--noCheck");
-  run(fresh, "node_modules/typescript/bin/tsc", ...options);
+  const { status } = spawnSync(process.execPath, ["node_modules/typescript/bin/tsc", ...options], { stdio: "inherit" });
+  if (status !== 0) {
+    rmSync(fresh, { recursive: true, force: true });
+    process.exit(status ?? 1);
+  }
+  await bundleCommandLine(join(fresh, "src/cli"));
+  await buildWeb(resolve(fresh, "web"));
   for (const program of programs) chmodSync(join(fresh, program), 0o755);
-  const pages = join(fresh, "web");
-  run(fresh, "node_modules/vite/bin/vite.js", "build", "web", "--outDir", resolve(pages), "--logLevel", "warn");
-  compress(join(pages, "assets"));
   for (const asset of assets) cpSync(asset, join(fresh, asset), { recursive: true });
   rmSync("dist", { recursive: true, force: true });
   renameSync(fresh, "dist");
@@ -52,22 +55,11 @@ function build() {
   utimesSync(stamp, startedAt, startedAt); // A source changed during the build is newer than it.
 }
 
-function run(fresh, ...command) {
-  // A test run says `test` here, of which React makes its development version.
-  const env = { ...process.env, NODE_ENV: "production" };
-  const { status } = spawnSync(process.execPath, command, { stdio: "inherit", env });
-  if (status === 0) return;
-  rmSync(fresh, { recursive: true, force: true });
-  process.exit(status ?? 1);
-}
-
-// Once here, instead of for every visitor.
-function compress(directory) {
-  for (const name of readdirSync(directory)) {
-    const content = readFileSync(join(directory, name));
-    writeFileSync(join(directory, `${name}.gz`), gzipSync(content, { level: 9 }));
-    writeFileSync(join(directory, `${name}.br`), brotliCompressSync(content));
-  }
+// With its packages in few files a command starts in two thirds of the time: people feel that. What dev and serve run stays as it is.
+async function bundleCommandLine(directory) {
+  const external = ["../../dev/main.js", "../../state-manager/main.js"];
+  const bundle = await rolldown({ input: resolve(directory, "main.js"), platform: "node", external });
+  await bundle.write({ dir: directory, format: "esm" });
 }
 
 function isStale() {

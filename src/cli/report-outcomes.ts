@@ -22,6 +22,7 @@ export async function reportOutcomes<T>(
   outcomes: readonly Promise<T>[],
   text: (outcome: T, manifest: Manifest) => string,
 ): Promise<Report> {
+  for (const outcome of outcomes) outcome.catch(() => {}); // its turn comes below
   const progress = new Progress(err, manifests.length);
   const succeeded: Manifest[] = [];
   const failures: number[] = [];
@@ -36,9 +37,13 @@ export async function reportOutcomes<T>(
       succeeded.push(manifest);
       await out.write(text(outcome.value, manifest));
     } else {
-      const { text, exitCode } = describeFailure(outcome.error);
+      const { error } = outcome;
+      const { text, exitCode } = describeFailure(error);
       failures.push(exitCode);
-      await err.write(`${placeOf(manifest, outcome.error)}: ${err.style("red", nameOf(manifest))}: ${text}\n`);
+      const place = manifest.source.atField(error instanceof ApiError ? error.field : "");
+      // Failures of our own say what they are about.
+      const name = error instanceof ApiError ? `${err.style("red", nameOf(manifest))}: ` : "";
+      await err.write(`${place}: ${name}${text}\n`);
     }
     progress.show(i + 1);
   }
@@ -54,11 +59,6 @@ export function throwIfAnyFailed(failures: readonly number[], total: number): vo
     `${failures.length} of ${total} failed`,
     failures.every((code) => code === first) ? first : EXIT.failed,
   );
-}
-
-/** `file:line:column` of what an error is about. */
-function placeOf({ source }: Manifest, error: unknown): string {
-  return source.atField(error instanceof ApiError ? error.field : "");
 }
 
 /** `website/blog`. */

@@ -41,7 +41,10 @@ export async function waitFor(
     if (isComplete && goal.isReached(latest)) return;
   }
   const { kind, name } = one;
-  throw new Failure(`${kind}/${name} is not ${goal.words} in time: ${standing(latest)}`, EXIT.timeout);
+  throw new Failure(
+    `${kind}/${name} is not ${goal.words} in time: ${isComplete ? standing(latest) : "the server has not told yet how it is"}`,
+    EXIT.timeout,
+  );
 }
 
 function standing(resource: ClientResource | undefined): string {

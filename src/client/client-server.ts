@@ -1,4 +1,4 @@
-import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
+import { timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   DependencyState,
   type GetServerStatusResponse,
@@ -57,6 +57,6 @@ function readDependency(wire: WireDependency | undefined): ClientDependency {
     state: nameIn(DependencyState, wire?.state ?? DependencyState.UNSPECIFIED),
     message: wire?.message ?? "",
     version: wire?.version ?? "",
-    roundTripMs: wire?.roundTrip && durationMs(wire.roundTrip),
+    roundTripMs: wire?.roundTrip && Number(wire.roundTrip.seconds) * 1_000 + wire.roundTrip.nanos / 1e6,
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { setConditions } from "../../src/resource/conditions.js";
+import { conditionsText, isUnready, setConditions } from "../../src/resource/conditions.js";
 import type { ConditionUpdate } from "../../src/resource/work.js";
 
 const ready: ConditionUpdate = { type: "Ready", status: "True", reason: "Done", message: 'all "good"' };
@@ -71,5 +71,32 @@ describe("setConditions", () => {
   test("refuses a status or conditions of another shape", () => {
     expect(() => setConditions("[]", [ready], 1n, early)).toThrow("conditions need a status that is a JSON object");
     expect(() => setConditions('{"conditions":{}}', [ready], 1n, early)).toThrow("status.conditions must be an array");
+  });
+});
+
+describe("what a table shows of a status", () => {
+  test.each([
+    [null, undefined],
+    ["7", undefined],
+    ['{"phase":"up"}', undefined],
+    ['{"conditions":[ ]}', undefined],
+    ['{"conditions":null}', undefined],
+    ['{"a":{"conditions":[1]},"conditions":[{"type":"Ready","n":1e400}]}', '[{"type":"Ready","n":1e400}]'],
+  ])("of %j the conditions are %j", (status, conditions) => {
+    expect(conditionsText(status)).toBe(conditions);
+  });
+
+  const withReady = (status: string) => `{"conditions":[{"type":"Other","status":"False"},{"type":"Ready"${status}}]}`;
+  test.each([
+    [null, false],
+    ['"Ready"', false],
+    ['{"note":"\\"Ready\\"","conditions":[{"type":"Other","status":"False"}]}', false],
+    [withReady(',"status":"True"'), false],
+    [withReady(',"status":"False"'), true],
+    [withReady(',"status":"Unknown"'), true],
+    [withReady(',"status":true'), true],
+    [withReady(""), true],
+  ])("%j is unready: %j", (status, expected) => {
+    expect(isUnready(status)).toBe(expected);
   });
 });

@@ -21,12 +21,12 @@ export function applyCommand(cli: Cli): CommandUnknownOpts {
     .option("-l, --selector <selector>", "for --prune, for example 'app in (shop)'")
     .option("--wait", "until all of it is ready")
     .addOption(timeoutOption("of --wait"))
-    .action((options) =>
-      withClient(cli, options, async (client, place) => {
-        const { selector, dryRun: isDry = false, prune: isPruning = false, timeout } = options;
-        if (isPruning !== (selector !== undefined)) throw usageError("--prune and -l SELECTOR need each other");
-        if (isDry && options.wait) throw usageError("--dry-run and --wait do not go together: leave one out");
-        const manifests = await loadManifests(cli, options.filename, place.namespace);
+    .action(async (options) => {
+      const { selector, dryRun: isDry = false, prune: isPruning = false, timeout } = options;
+      if (isPruning !== (selector !== undefined)) throw usageError("--prune and -l SELECTOR need each other");
+      if (isDry && options.wait) throw usageError("--dry-run and --wait do not go together: leave one out");
+      const manifests = await loadManifests(cli, options);
+      await withClient(cli, options, async (client) => {
         const deadline = performance.now() + timeout;
 
         const applied = forEachManifest(manifests, (manifest) =>
@@ -46,8 +46,8 @@ export function applyCommand(cli: Cli): CommandUnknownOpts {
         );
         const waited = await reportOutcomes(cli, succeeded, waits, (_, manifest) => `${nameOf(manifest)} is ready\n`);
         throwIfAnyFailed(waited.failures, succeeded.length);
-      }),
-    );
+      });
+    });
 }
 
 /** Each is a stream of the connection. */

@@ -22,22 +22,24 @@ export function deleteCommand(cli: Cli): CommandUnknownOpts {
     .option("--dry-run", "let the server decide, and write nothing")
     .option("--wait", "until it is gone")
     .addOption(timeoutOption("of --wait"))
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        const { filename, propagation, dryRun = false, timeout } = options;
-        if ((kind === undefined) === (filename === undefined)) throw usageError("name one resource, or files with -f");
-        const deletion: Deletion = { propagation, dryRun };
+    .action(async (kind, name, options) => {
+      const { filename, propagation, dryRun = false, timeout } = options;
+      const target = kind === undefined ? undefined : readNamedTarget(kind, name);
+      if ((target === undefined) === (filename === undefined)) throw usageError("name one resource, or files with -f");
+      const manifests = filename === undefined ? [] : await loadManifests(cli, { ...options, filename });
+      const deletion: Deletion = { propagation, dryRun };
+      await withClient(cli, options, async (client, place) => {
         const keys =
-          kind === undefined
-            ? (await loadManifests(cli, filename ?? [], place.namespace)).map(({ draft }) => draft.key)
-            : [(await findResource(client, place, readNamedTarget(kind, name))).key];
+          target === undefined
+            ? manifests.map(({ draft }) => draft.key)
+            : [(await findResource(client, place, target)).key];
         // In reverse: what belongs to others stands behind them, and need not be deleted with them.
         for (const key of keys.toReversed()) await deleteOne(cli, client, key, deletion);
         if (!options.wait || dryRun) return;
         const deadline = performance.now() + timeout;
         for (const key of keys) await waitFor(client, key, DELETED, { deadline, signal: cli.signal });
-      }),
-    );
+      });
+    });
 }
 
 interface Deletion {

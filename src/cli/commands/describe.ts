@@ -15,15 +15,16 @@ export function describeCommand(cli: Cli): CommandUnknownOpts {
   return resourceCommand("describe")
     .argument("<kind>", "a kind, or KIND/NAME")
     .argument("[name]", "the resource")
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        const resource = await findResource(client, place, readNamedTarget(kind, name));
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
+        const resource = await findResource(client, place, target);
         const work = await client.getWork(resource.key);
         const steps = [];
         for await (const step of recentChanges(client, resource.key, CHANGES_SHOWN)) steps.push(step);
         await cli.out.write(describeResource(cli.out, resource, work));
         await cli.out.write(`\n${cli.out.style("bold", "Recent changes")}\n`);
         await new Table(cli.out, HISTORY_COLUMNS).print(steps);
-      }),
-    );
+      });
+    });
 }

@@ -15,8 +15,8 @@ export function diffCommand(cli: Cli, exit: (code: number) => void): CommandUnkn
   return manifestCommand("diff").action(async (options) => {
     let isDifferent = false;
     try {
-      await withClient(cli, options, async (client, place) => {
-        const manifests = await loadManifests(cli, options.filename, place.namespace);
+      const manifests = await loadManifests(cli, options);
+      await withClient(cli, options, async (client) => {
         const answers = forEachManifest(manifests, (manifest) => dryRun(client, manifest, manifests));
         const { failures } = await reportOutcomes(cli, manifests, answers, (answer, manifest) => {
           isDifferent ||= answer.isChanged;

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { type ClientResource, isConflict, type ResourceClient } from "../../client/index.js";
 import { Draft } from "../edit-draft.js";
@@ -19,19 +20,25 @@ export function editCommand(cli: Cli): CommandUnknownOpts {
     .description("Opens VISUAL, EDITOR or vi. What you wrote is kept when it cannot be stored.")
     .argument("<kind>", "a kind, or KIND/NAME")
     .argument("[name]", "the resource")
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        const resource = await findResource(client, place, readNamedTarget(kind, name));
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
+        const resource = await findResource(client, place, target);
         const label = `${resource.key.kind}/${resource.key.name}`;
         const original = yamlText(manifestOf(resource));
         const draft = new Draft(
           resource.key,
           `# ${label}: save and close to store it; with nothing changed, or empty, nothing is.\n${original}`,
         );
-        if (!(await draft.edit(cli.env))) return await cli.out.write(`${label} unchanged\n`);
+        const sayUnchanged = () => cli.out.write(`${label} ${cli.out.style("dim", "unchanged")}\n`);
+        if (!(await draft.edit(cli.env))) return await sayUnchanged();
         try {
-          await store(client, resource, original, readDraft(draft, resource));
+          const manifest = readDraft(draft, resource);
+          const opened = parseManifests(original, draft.file, place.namespace).manifests[0];
+          const isSame = isDeepStrictEqual(manifest.draft, opened?.draft);
+          if (!isSame) await store(client, resource, original, manifest);
           draft.remove();
+          if (isSame) return await sayUnchanged();
         } catch (error) {
           const { text, exitCode, problems } = describeFailure(error);
           throw new Failure(
@@ -41,8 +48,8 @@ export function editCommand(cli: Cli): CommandUnknownOpts {
           );
         }
         await cli.out.write(`${label} ${cli.out.style("yellow", "edited")}\n`);
-      }),
-    );
+      });
+    });
 }
 
 function readDraft({ file, text }: Draft, { key }: ClientResource): Manifest {

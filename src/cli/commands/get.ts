@@ -25,12 +25,11 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
     .addOption(
       new Option("-o, --output <format>", "how to print it").choices(RESOURCE_FORMATS).default("table" as const),
     )
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        if (kind === undefined && !options.allNamespaces) throw usageError("name a kind, or everything with -A");
-        if (options.watch && options.pending)
-          throw usageError("--watch and --pending do not go together: leave one out");
-        const target = kind === undefined ? undefined : readTarget(kind, name);
+    .action(async (kind, name, options) => {
+      if (kind === undefined && !options.allNamespaces) throw usageError("name a kind, or everything with -A");
+      if (options.watch && options.pending) throw usageError("--watch and --pending do not go together: leave one out");
+      const target = kind === undefined ? undefined : readTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
         const selection = select(place, target, options);
         const printer = await resourcePrinter(cli.out, {
           format: options.output,
@@ -40,11 +39,11 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
           hasKinds: kind === undefined,
         });
         if (options.watch) return await follow(cli, client, selection, printer, options.output);
-        const listing = { pending: options.pending === true, isSummary: isTable(options.output) };
+        const listing = { pending: options.pending === true, isSummary: isTable(options.output), signal: cli.signal };
         const count = await list(client, selection, printer, listing);
         if (count === 0) await sayNothingFound(cli, client, place, target, options.allNamespaces === true);
-      }),
-    );
+      });
+    });
 }
 
 const ROWS_AT_ONCE = 500;
@@ -68,7 +67,7 @@ async function list(
   client: ResourceClient,
   selection: ResourceSelection,
   printer: ResourcePrinter,
-  options: { readonly pending: boolean; readonly isSummary: boolean },
+  { signal, ...options }: { readonly pending: boolean; readonly isSummary: boolean; readonly signal: AbortSignal },
 ): Promise<number> {
   let count = 0;
   let rows: { readonly resource: ClientResource }[] = [];
@@ -77,6 +76,7 @@ async function list(
     count++;
     if (rows.length < ROWS_AT_ONCE) continue;
     await printer.print(rows);
+    if (signal.aborted) return count;
     rows = [];
   }
   if (rows.length > 0) await printer.print(rows);

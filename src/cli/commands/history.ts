@@ -22,9 +22,9 @@ export function historyCommand(cli: Cli): CommandUnknownOpts {
     .argument("[name]", "the resource")
     .option("--diff", "each change as a diff of the whole resource")
     .option("--limit <count>", "how many changes at most", readCount, 20)
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        const target = readNamedTarget(kind, name);
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
         const key = await findKey(client, place, target);
         const steps = [];
         for await (const step of recentChanges(client, key, options.limit)) {
@@ -34,8 +34,8 @@ export function historyCommand(cli: Cli): CommandUnknownOpts {
         if (steps.length === 0)
           throw new Failure(`the log has nothing of ${target.kind}/${target.name} in namespace ${place.namespace}`);
         if (!options.diff) await new Table(cli.out, HISTORY_COLUMNS).print(steps);
-      }),
-    );
+      });
+    });
 }
 
 /** A removed resource has a history too, but only the list of kinds tells its group. */

@@ -9,11 +9,12 @@ export function releaseCommand(cli: Cli): CommandUnknownOpts {
   return resourceCommand("release")
     .argument("<kind>", "a kind, or KIND/NAME")
     .argument("[name]", "the resource")
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        const { key } = await findResource(client, place, readNamedTarget(kind, name));
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
+        const { key } = await findResource(client, place, target);
         await client.releaseQuarantine(key);
         await cli.out.write(`${key.kind}/${key.name} released\n`);
-      }),
-    );
+      });
+    });
 }

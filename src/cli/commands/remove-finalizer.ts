@@ -11,11 +11,12 @@ export function removeFinalizerCommand(cli: Cli): CommandUnknownOpts {
     .argument("<kind/name>", "the resource, for example website/blog")
     .argument("<finalizer>", "what to take off")
     .requiredOption("-m, --message <text>", "why, and who says so; recorded")
-    .action((target, finalizer, options) =>
-      withClient(cli, options, async (client, place) => {
-        const { key, uid } = await findResource(client, place, readNamedTarget(target, undefined));
+    .action(async (named, finalizer, options) => {
+      const target = readNamedTarget(named, undefined);
+      await withClient(cli, options, async (client, place) => {
+        const { key, uid } = await findResource(client, place, target);
         const { removed } = await client.forceRemoveFinalizer(key, finalizer, options.message, { uid });
         await cli.out.write(`${finalizer} taken off ${key.kind}/${key.name}${removed ? ", which is gone now" : ""}\n`);
-      }),
-    );
+      });
+    });
 }

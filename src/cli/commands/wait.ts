@@ -16,17 +16,17 @@ export function waitCommand(cli: Cli): CommandUnknownOpts {
         .default(READY, "ready"),
     )
     .addOption(timeoutOption("how long at most"))
-    .action((kind, name, options) =>
-      withClient(cli, options, async (client, place) => {
-        const target = readNamedTarget(kind, name);
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
         const found = await lookUpResource(client, place, target);
         const { group, namespace } = place;
         // Of one that is not there, the group need not be known: a watch takes the first that comes.
         const key = found?.key ?? { ...(group !== undefined && { resourceGroup: group }), namespace, ...target };
         await waitFor(client, key, options.for, { deadline: performance.now() + options.timeout, signal: cli.signal });
         await cli.out.write(`${target.kind}/${target.name} is ${options.for.words}\n`);
-      }),
-    );
+      });
+    });
 }
 
 function readGoal(text: string): Goal {

@@ -3,9 +3,10 @@ import { extname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { EXIT, Failure, usageError } from "../exit-codes.js";
 import { keyText } from "../key-text.js";
+import { choosePlace, type PlaceOptions } from "../place.js";
 import type { Cli } from "../terminal.js";
 import { parseManifests } from "./parse-manifests.js";
-import type { Manifest } from "./read-manifest.js";
+import { type Manifest, ownerKey } from "./read-manifest.js";
 
 const ENDINGS = [".yaml", ".yml", ".json"];
 
@@ -15,9 +16,10 @@ const ENDINGS = [".yaml", ".yml", ".json"];
  */
 export async function loadManifests(
   cli: Cli,
-  paths: readonly string[],
-  namespace: string,
+  options: PlaceOptions & { readonly filename: readonly string[] },
 ): Promise<readonly Manifest[]> {
+  const { filename: paths } = options;
+  const { namespace } = choosePlace(cli.env, options);
   const problems: string[] = [];
   const manifests: Manifest[] = [];
   for (const path of paths.flatMap(filesOf)) {
@@ -26,21 +28,41 @@ export async function loadManifests(
     manifests.push(...parsed.manifests);
     problems.push(...parsed.problems);
   }
-  problems.push(...duplicates(manifests));
+  problems.push(...contradictions(manifests));
   if (problems.length > 0) throw new Failure("nothing was sent; correct the files first", EXIT.usage, problems);
   if (manifests.length === 0) throw usageError(`${paths.join(", ")}: there is no manifest in it`);
   return manifests;
 }
 
-function duplicates(manifests: readonly Manifest[]): readonly string[] {
-  const seen = new Map<string, Manifest>();
-  return manifests.flatMap((manifest) => {
-    const first = seen.get(keyText(manifest.draft.key));
-    seen.set(keyText(manifest.draft.key), first ?? manifest);
+/** What is wrong with manifests only together: one resource twice, owners in a circle. */
+function contradictions(manifests: readonly Manifest[]): readonly string[] {
+  const byKey = new Map<string, Manifest>();
+  const duplicates = manifests.flatMap((manifest) => {
+    const { key } = manifest.draft;
+    const first = byKey.get(keyText(key));
+    byKey.set(keyText(key), first ?? manifest);
     if (first === undefined) return [];
-    const { kind, name } = manifest.draft.key;
-    return [`${manifest.source.atField("")}: ${kind}/${name} is declared already at ${first.source.atField("")}`];
+    return [`${placeOf(manifest)}: ${key.kind}/${key.name} is declared already at ${placeOf(first)}`];
   });
+  const circles = manifests.filter((manifest) => {
+    const seen = new Set<Manifest>();
+    let owner = byKey.get(ownerKey(manifest) ?? "");
+    while (owner !== undefined && !seen.has(owner) && owner !== manifest) {
+      seen.add(owner);
+      owner = byKey.get(ownerKey(owner) ?? "");
+    }
+    return owner === manifest;
+  });
+  return [
+    ...duplicates,
+    ...circles.map(
+      ({ source }) => `${source.atField("owner")}: owner leads back to this manifest; leave it out in one of them`,
+    ),
+  ];
+}
+
+function placeOf({ source }: Manifest): string {
+  return source.atField("");
 }
 
 function filesOf(path: string): readonly string[] {

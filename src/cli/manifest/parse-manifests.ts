@@ -1,4 +1,4 @@
-import { type Document, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
+import { type Document, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
 import { YAML_OPTIONS } from "../printers/yaml.js";
 import { type Complain, type Manifest, readManifest } from "./read-manifest.js";
 import { ManifestSource } from "./source.js";
@@ -30,8 +30,10 @@ export function parseManifests(text: string, file: string, namespace: string): P
       const { line, col } = lines.linePos(pos[0]);
       problems.push(`${file}:${line}:${col}: ${message}`);
     }
-    if (document.errors.length > 0 || document.contents === null) continue;
-    for (const node of isSeq<Node>(document.contents) ? document.contents.items : [document.contents]) {
+    const { contents, errors } = document;
+    const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+    if (errors.length > 0 || isEmpty) continue;
+    for (const node of isSeq<Node>(contents) ? contents.items : [contents]) {
       const place = source(node);
       const complain: Complain = (at, problem) => problems.push(`${place.at(at)}: ${problem}`);
       const manifest = readManifest(place, namespace, complain);

@@ -1,5 +1,6 @@
 import { isMap, isScalar, isSeq, type YAMLMap } from "yaml";
 import type { ResourceDraft } from "../../client/index.js";
+import { keyText } from "../key-text.js";
 import { stringifyExact } from "../printers/exact.js";
 import { READ_ONLY_FIELDS } from "../printers/resource-document.js";
 import type { ManifestSource } from "./source.js";
@@ -8,6 +9,11 @@ import type { ManifestSource } from "./source.js";
 export interface Manifest {
   readonly draft: ResourceDraft;
   readonly source: ManifestSource;
+}
+
+/** The key of the one it belongs to, as keyText; undefined when it names none. */
+export function ownerKey({ draft: { key, owner } }: Manifest): string | undefined {
+  return owner ? keyText({ ...owner, namespace: key.namespace }) : undefined;
 }
 
 /** Words about what is wrong at a place: `site.yaml:12:5: labels must …`. */
@@ -42,7 +48,7 @@ export function readManifest(source: ManifestSource, namespace: string, complain
     annotations: reader.texts(node, "annotations"),
     finalizers: reader.list(node, "finalizers"),
     ...reader.owner(node, group),
-    specJson: stringifyExact(source.value(node.get("spec", true))),
+    specJson: reader.json(node, "spec"),
   };
   return isSound ? { draft, source } : undefined;
 }
@@ -117,6 +123,17 @@ class FieldReader {
         ...(uid !== "" && { uid }),
       },
     };
+  }
+
+  json(map: YAMLMap, field: string): string {
+    const node = map.get(field, true);
+    try {
+      return stringifyExact(this.#source.value(node));
+    } catch (error) {
+      // An alias of nothing, or so many of them that a small text would become a huge value.
+      this.#complain(node, error instanceof Error ? error.message : String(error));
+      return "null";
+    }
   }
 
   /** Undefined also for null: an empty field is one that is left out. */

@@ -1,4 +1,4 @@
-import { type Document, isAlias, isCollection, isPair, type LineCounter, type Node } from "yaml";
+import { type Document, isAlias, isCollection, isNode, type LineCounter, type Node } from "yaml";
 import { printable } from "../printable.js";
 
 /** One manifest in a file, and where each of its fields stands. */
@@ -43,8 +43,7 @@ export class ManifestSource {
 
   /** The value of a node, aliases and merge keys done. */
   value(node: unknown): unknown {
-    const target = isPair(node) ? node.value : node;
-    return target === null || target === undefined ? null : (target as Node).toJS(this.#document);
+    return isNode(node) ? node.toJS(this.#document) : null;
   }
 }
 

@@ -42,7 +42,10 @@ function comparable(resource: ClientResource): Record<string, unknown> {
     spec,
     status: rest,
     ...Object.fromEntries(
-      conditions.map(({ type, status, reason, message }) => [type, `${status} ${reason}: ${message}`]),
+      conditions.map(({ type, status, reason, message }) => [
+        type,
+        [[status, reason].join(" ").trim(), message].filter((text) => text !== "").join(": "),
+      ]),
     ),
     observed_generation: String(observedGeneration),
     deletion_requested_at: deletionRequestedAt?.toISOString(),

@@ -1,5 +1,7 @@
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
+import { OPENAPI_KINDS } from "./openapi-kinds.js";
 import { OPENAPI_WORK } from "./openapi-work.js";
+import { HISTORY_PAGE_SIZE } from "./page-size.js";
 
 /** When a status is answered. */
 const ERROR_WORDS: Readonly<Record<number, string>> = {
@@ -33,6 +35,7 @@ export const OPENAPI = {
     "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources": {
       parameters: [pathPart("resource_group"), pathPart("namespace"), pathPart("kind")],
       post: operation("createResource", "Create a resource", {
+        parameters: [dryRun()],
         requestBody: body("CreateResource"),
         responses: { 201: resource("The stored resource."), ...errors(400, 403, 413, 429, 503) },
       }),
@@ -43,6 +46,7 @@ export const OPENAPI = {
         responses: { 200: resource("The resource."), ...errors(400, 404, 429, 503) },
       }),
       put: operation("updateResource", "Replace the desired state and metadata", {
+        parameters: [dryRun()],
         description: "Raises `version`. Removes the resource when its deletion was requested and no finalizer is left.",
         requestBody: body("UpdateResource"),
         responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 429, 503) },
@@ -54,6 +58,7 @@ export const OPENAPI = {
             "What becomes of the resources it owns: deleted soon after, deleted before it goes, or left without an owner.",
             { type: "string", enum: ["background", "foreground", "orphan"], default: "background" },
           ),
+          dryRun(),
         ],
         responses: { 204: { description: "Removed, or marked for deletion." }, ...errors(400, 403, 404, 429, 503) },
       }),
@@ -61,6 +66,7 @@ export const OPENAPI = {
     "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}/status": {
       parameters: [pathPart("resource_group"), pathPart("namespace"), pathPart("kind"), pathPart("name")],
       put: operation("updateResourceStatus", "Replace the status and metadata", {
+        parameters: [dryRun()],
         description:
           "Leaves `version` as it is. Removes the resource when its deletion was requested and no finalizer is left.",
         requestBody: body("UpdateResourceStatus"),
@@ -70,6 +76,7 @@ export const OPENAPI = {
     "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}/release": {
       parameters: [pathPart("resource_group"), pathPart("namespace"), pathPart("kind"), pathPart("name")],
       post: operation("releaseQuarantine", "End the quarantine of a resource over which workers died", {
+        parameters: [dryRun()],
         description: "It is due at once. 400 when it is in none. The body is not looked at.",
         responses: { 200: resource("The resource."), ...errors(400, 403, 404, 429, 503) },
       }),
@@ -80,6 +87,43 @@ export const OPENAPI = {
         responses: {
           200: { description: "What the queue has for it.", content: json({ $ref: "#/components/schemas/Work" }) },
           ...errors(400, 404, 429, 503),
+        },
+      }),
+    },
+    "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}/history": {
+      parameters: [pathPart("resource_group"), pathPart("namespace"), pathPart("kind"), pathPart("name")],
+      get: operation("getHistory", "List what the change log has kept of a resource, newest first", {
+        description: "Empty for a name nobody knows. Earlier resources of the name are in it too: their uid differs.",
+        parameters: [
+          query("page_size", "How many at most; 0 stands for the default.", {
+            type: "integer",
+            minimum: 0,
+            maximum: HISTORY_PAGE_SIZE.max,
+            default: HISTORY_PAGE_SIZE.default,
+          }),
+          query("page_token", "`Next-Page-Token` of the page before.", { type: "string" }),
+        ],
+        responses: {
+          200: page({
+            type: "object",
+            required: ["type", "revision", "committed_at", "resource"],
+            properties: {
+              type: { type: "string", enum: ["ADDED", "MODIFIED", "DELETED"], description: "What happened." },
+              revision: { type: "integer", minimum: 1, description: "Its position in the change log." },
+              committed_at: { type: "string", format: "date-time", description: "When." },
+              resource: { $ref: "#/components/schemas/Resource" },
+            },
+          }),
+          ...errors(400, 429, 503),
+        },
+      }),
+    },
+    "/api/v1/kinds": {
+      get: operation("listKinds", "List the kinds there are, with what they hold and how they do", {
+        description: "An answer may be some seconds old: the longer counting takes, the more seldom it is done.",
+        responses: {
+          200: { description: "The kinds.", content: json({ $ref: "#/components/schemas/Kinds" }) },
+          ...errors(429, 503),
         },
       }),
     },
@@ -105,13 +149,7 @@ export const OPENAPI = {
           query("page_token", "`Next-Page-Token` of the page before; cheaper than `offset`.", { type: "string" }),
         ],
         responses: {
-          200: {
-            description: "A page.",
-            headers: {
-              "Next-Page-Token": { description: "Absent on the last page.", schema: { type: "string" } },
-            },
-            content: json({ type: "array", items: { $ref: "#/components/schemas/Resource" } }),
-          },
+          200: page({ $ref: "#/components/schemas/Resource" }),
           ...errors(400, 429, 503),
         },
       }),
@@ -198,6 +236,7 @@ export const OPENAPI = {
         },
       },
       Work: OPENAPI_WORK,
+      Kinds: OPENAPI_KINDS,
       Owner: {
         type: "object",
         description: "The resource that another one belongs to, in the same namespace.",
@@ -268,6 +307,14 @@ function resource(description: string) {
   return { description, content: json({ $ref: "#/components/schemas/Resource" }) };
 }
 
+function page(items: object) {
+  return {
+    description: "A page.",
+    headers: { "Next-Page-Token": { description: "Absent on the last page.", schema: { type: "string" } } },
+    content: json({ type: "array", items }),
+  };
+}
+
 function body(schema: string) {
   return { required: true, content: json({ $ref: `#/components/schemas/${schema}` }) };
 }
@@ -292,6 +339,13 @@ function pathPart(part: string) {
 
 function query(parameter: string, description: string, schema: object) {
   return { name: parameter, in: "query", description, schema };
+}
+
+function dryRun() {
+  return query("dry_run", "Decide, check and answer as always, but write nothing.", {
+    type: "boolean",
+    default: false,
+  });
 }
 
 function filters() {

@@ -2,12 +2,14 @@ import { invalidField } from "../../resource/errors.js";
 import type { Resource } from "../../resource/resource.js";
 import type { ResourceService } from "../service/resource-service.js";
 import type { WorkService } from "../work/work-service.js";
+import { historyJson } from "./history-json.js";
 import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-exchange.js";
+import { kindsJson } from "./kinds-json.js";
 import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
 import { RestBody, readBody } from "./rest-body.js";
 import { answerError, errorJson } from "./rest-dialect.js";
-import { decodeListQuery, decodePropagation } from "./rest-queries.js";
+import { decodeDryRun, decodeHistoryQuery, decodeListQuery, decodePropagation } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
 import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
 import type { SseWatch } from "./watch-sse.js";
@@ -31,6 +33,8 @@ const ENDPOINTS: Readonly<Record<UnaryRoute, Endpoint>> = {
   list: { protocol: "rest", method: "list", shape: "unary" },
   release: { protocol: "rest", method: "release", shape: "unary" },
   work: { protocol: "rest", method: "work", shape: "unary" },
+  history: { protocol: "rest", method: "history", shape: "unary" },
+  kinds: { protocol: "rest", method: "kinds", shape: "unary" },
 };
 
 /** `/api/v1`: decodes, calls, encodes. Its names and statuses are docs/rest-api.md's. */
@@ -99,28 +103,38 @@ export class RestApi {
   }
 
   async #run(route: UnaryRoute, target: RestTarget, request: AnyRequest, search: string): Promise<Reply> {
-    if (route === "list") return this.#list(new URLSearchParams(search));
+    const query = new URLSearchParams(search);
+    if (route === "list") return this.#list(query);
+    if (route === "kinds") return { status: 200, json: kindsJson(await this.#resources.kinds()) };
     const key = keyOf(target);
     switch (route) {
-      case "get":
-        return ok(await this.#resources.get(key, "STRONG"));
       case "work":
         return { status: 200, json: workJson(await this.#work.getWork(key)) };
+      case "history": {
+        const { entries, nextPageToken } = await this.#resources.history(decodeHistoryQuery(key, query));
+        return { status: 200, json: historyJson(entries), nextPageToken };
+      }
+      case "get":
+        return ok(await this.#resources.get(key, "STRONG"));
       case "release":
-        return ok(await this.#work.releaseQuarantine(key));
+        return ok(await this.#work.releaseQuarantine(key, decodeDryRun(query)));
       case "delete":
-        await this.#resources.delete(key, {}, decodePropagation(new URLSearchParams(search)));
+        await this.#resources.delete(key, {}, decodePropagation(query), { dryRun: decodeDryRun(query) });
         return { status: 204 };
       case "create": {
-        const created = await this.#resources.create(decodeCreate(key, await this.#body(request)));
+        const options = { dryRun: decodeDryRun(query) };
+        const created = await this.#resources.create(decodeCreate(key, await this.#body(request)), options);
         return { status: 201, json: resourceJson(created) };
       }
       case "update": {
+        const options = { dryRun: decodeDryRun(query) };
         const { input, expected } = decodeUpdate(key, await this.#body(request));
-        return ok(await this.#resources.update(input, expected));
+        return ok(await this.#resources.update(input, expected, options));
       }
-      case "update-status":
-        return ok(await this.#resources.updateStatus(decodeStatus(key, await this.#body(request))));
+      case "update-status": {
+        const options = { dryRun: decodeDryRun(query) };
+        return ok(await this.#resources.updateStatus(decodeStatus(key, await this.#body(request)), options));
+      }
     }
   }
 

@@ -1,16 +1,20 @@
 import type { DeletionPropagation } from "../../resource/command.js";
 import { invalidField } from "../../resource/errors.js";
-import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
+import type { ResourceKey } from "../../resource/key.js";
+import { PAGE_MAX_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
 import { parseLabelSelector } from "../../resource/parse-label-selector.js";
 import { cut, quote } from "../../resource/quote.js";
 import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { validateFilter } from "../../resource/validate.js";
-import type { ListRequest } from "../service/resource-service.js";
+import type { HistoryRequest, ListRequest } from "../service/resource-service.js";
 import type { WatchRequest } from "../watch/watch.js";
-import { pageSize } from "./page-size.js";
+import { HISTORY_PAGE_SIZE, pageSize } from "./page-size.js";
 
 /** The words that are true for Go's `strconv.ParseBool`, which existing clients write with; all others are false. */
 const TRUE_WORDS: ReadonlySet<string | null> = new Set(["1", "t", "T", "true", "TRUE", "True"]);
+
+/** The words that are false for it, too. */
+const FALSE_WORDS: ReadonlySet<string> = new Set(["0", "f", "F", "false", "FALSE", "False"]);
 
 const PAGE_SIZE = { default: PAGE_SIZE_DEFAULT, max: PAGE_SIZE_MAX };
 /** Payload bytes of an array: it is built in memory, and must not be cut short without a word. */
@@ -42,6 +46,24 @@ export function decodeWatchQuery(query: URLSearchParams): WatchRequest {
     sendInitialState: TRUE_WORDS.has(query.get("send_initial_state")),
     resumeToken: query.get("resume_token") || undefined,
   };
+}
+
+/** What `GET …/history` asks for. Throws INVALID_FIELD. */
+export function decodeHistoryQuery(key: ResourceKey, query: URLSearchParams): HistoryRequest {
+  return {
+    key,
+    pageToken: query.get("page_token") ?? "",
+    limit: pageSize("page_size", integer(query.get("page_size")), HISTORY_PAGE_SIZE),
+    maxBytes: PAGE_MAX_BYTES,
+  };
+}
+
+/** Whether a write only tells what it would do. Throws INVALID_FIELD: a word that is not understood must not write. */
+export function decodeDryRun(query: URLSearchParams): boolean {
+  const word = query.get("dry_run");
+  if (word === null || FALSE_WORDS.has(word)) return false;
+  if (TRUE_WORDS.has(word)) return true;
+  throw invalidField("dry_run", `must be true or false (got ${quote(word)})`);
 }
 
 const PROPAGATIONS: ReadonlyMap<string, DeletionPropagation> = new Map([

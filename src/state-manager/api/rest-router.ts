@@ -11,13 +11,18 @@ export type RestRoute =
   | "list"
   | "watch"
   | "release"
-  | "work";
+  | "work"
+  | "history"
+  | "kinds";
 
 /** A path of `/api/v1` with its methods. */
-export type RestPath = "collection" | "resource" | SubPath | "list" | "watch";
+export type RestPath = "collection" | "resource" | SubPath | StorePath;
 
 /** What stands behind the name of a resource. */
-type SubPath = "status" | "release" | "work";
+type SubPath = "status" | "release" | "work" | "history";
+
+/** What is about the whole store. */
+type StorePath = "list" | "kinds" | "watch";
 
 /** Every path of the dialect and what its methods do. HEAD is answered like GET, OPTIONS everywhere. */
 export const REST_PATHS: Readonly<Record<RestPath, ReadonlyMap<string | undefined, RestRoute>>> = {
@@ -33,6 +38,14 @@ export const REST_PATHS: Readonly<Record<RestPath, ReadonlyMap<string | undefine
   work: new Map([
     ["GET", "work"],
     ["HEAD", "work"],
+  ]),
+  history: new Map([
+    ["GET", "history"],
+    ["HEAD", "history"],
+  ]),
+  kinds: new Map([
+    ["GET", "kinds"],
+    ["HEAD", "kinds"],
   ]),
   list: new Map([
     ["GET", "list"],
@@ -50,23 +63,24 @@ export interface RestTarget {
   readonly name: string;
 }
 
-const LIST: RestTarget = { path: "list", resourceGroup: "", namespace: "", kind: "", name: "" };
-const WATCH: RestTarget = { path: "watch", resourceGroup: "", namespace: "", kind: "", name: "" };
+const NO_KEY = { resourceGroup: "", namespace: "", kind: "", name: "" };
+const STORE_PATHS: ReadonlyMap<string | undefined, RestTarget> = new Map([
+  ["resources", { path: "list", ...NO_KEY }],
+  ["kinds", { path: "kinds", ...NO_KEY }],
+  ["watch", { path: "watch", ...NO_KEY }],
+]);
 
 /**
  * Finds the target of a path without its query; undefined: there is no such path. One trailing slash is ignored.
  *
- * `/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources[/{name}[/status|release|work]]`,
- * `/api/v1/resources` and `/api/v1/watch`. Split before decoding, so a name may contain an encoded slash.
+ * `/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources[/{name}[/status|release|work|history]]`,
+ * `/api/v1/resources`, `/api/v1/kinds` and `/api/v1/watch`. Split before decoding, so a name may contain an encoded slash.
  */
 export function matchRestPath(path: string): RestTarget | undefined {
   const parts = path.split("/");
   if (parts[parts.length - 1] === "") parts.pop();
   if (parts[1] !== "api" || parts[2] !== "v1") return undefined;
-  if (parts.length === 4) {
-    if (parts[3] === "resources") return LIST;
-    return parts[3] === "watch" ? WATCH : undefined;
-  }
+  if (parts.length === 4) return STORE_PATHS.get(parts[3]);
   const [, , , groups, resourceGroup, namespaces, namespace, kinds, kind, resources, name = "", subPath = ""] = parts;
   if (groups !== "groups" || namespaces !== "namespaces" || kinds !== "kinds" || resources !== "resources")
     return undefined;
@@ -80,7 +94,7 @@ export function matchRestPath(path: string): RestTarget | undefined {
 }
 
 function isSubPath(part: string): part is SubPath {
-  return part === "status" || part === "release" || part === "work";
+  return part === "status" || part === "release" || part === "work" || part === "history";
 }
 
 /** The value of `Allow` for a path. */

@@ -1,4 +1,4 @@
-import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { DependencyState, type ServerService } from "../../../gen/reconcile/v1/server_service_pb.js";
 import type { DependencyStatus, ServerStatus } from "../service/server-status.js";
@@ -29,6 +29,12 @@ export function serverHandler(status: () => Promise<ServerStatus>): ServiceImpl<
 }
 
 function encodeDependency({ state, message, version, roundTripMs }: DependencyStatus) {
-  const roundTrip = roundTripMs === undefined ? undefined : durationFromMs(Math.round(roundTripMs * 1_000) / 1_000);
+  const roundTrip = roundTripMs === undefined ? undefined : encodeDuration(roundTripMs);
   return { state: DependencyState[state], message, version, roundTrip };
+}
+
+/** In whole microseconds: durationFromMs takes whole milliseconds only. */
+function encodeDuration(ms: number) {
+  const micros = Math.round(ms * 1_000);
+  return { seconds: BigInt(Math.floor(micros / 1e6)), nanos: (micros % 1e6) * 1_000 };
 }

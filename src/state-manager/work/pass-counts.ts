@@ -1,5 +1,5 @@
 import type { PassResult } from "../../resource/work.js";
-import type { Database } from "../store/database.js";
+import type { Connection } from "../store/database.js";
 import { COUNT_PASSES } from "../store/statements/sessions.js";
 
 /** How long counts stay in memory: whoever reads them sees them within seconds, and busy workers cost no statement each. */
@@ -7,13 +7,13 @@ const FLUSH_INTERVAL_MS = 2_000;
 
 /** Counts the passes of sessions: in memory, and every 2 s into their rows if there were any. */
 export class PassCounts {
-  readonly #database: Database;
+  readonly #database: Connection;
   readonly #expectFlush: (inMs: number) => void;
   readonly #counts = new Map<string, { passes: number; failed: number }>();
   #dueAt = Number.POSITIVE_INFINITY;
 
   /** `expectFlush` sees to it that `flush` is called in that many milliseconds. */
-  constructor(database: Database, expectFlush: (inMs: number) => void) {
+  constructor(database: Connection, expectFlush: (inMs: number) => void) {
     this.#database = database;
     this.#expectFlush = expectFlush;
   }

@@ -134,6 +134,7 @@ test("buf curl lists services and methods by reflection", async () => {
     "grpc.reflection.v1alpha.ServerReflection",
     "reconcile.v1.ReconcilerService",
     "reconcile.v1.ResourceService",
+    "reconcile.v1.ServerService",
   ]);
   const methods = await list("--list-methods", "--reflect-protocol", "grpc-v1alpha", server.url);
   expect(methods).toContain("reconcile.v1.ReconcilerService/Lease");

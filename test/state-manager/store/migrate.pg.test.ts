@@ -37,6 +37,30 @@ test("0003: an old store's items are ready or scheduled by their due time, and o
   expect((await sql("SELECT oldest_program_schema FROM store")).rows).toEqual([{ oldest_program_schema: 2 }]);
 });
 
+test("0004: resources whose status says that they are not ready are known as such, whatever else statuses say", async () => {
+  const { url, sql } = await openEmpty();
+  const options = { databaseUrl: url, dir: MIGRATIONS, migrationsTable: "migrations", log: () => {} };
+  await runner({ ...options, direction: "up", count: 2 });
+  const statuses = {
+    unready: '{"conditions":[{"type":"Ready","status":"False","n":1e400}]}',
+    unknown: '{"conditions":[{"type":"Ready"}]}',
+    ready: '{"conditions":[{"type":"Ready","status":"True"}]}',
+    other: '{"note":"Ready","conditions":[1,{"type":"Other","status":"Ready"}]}',
+    odd: '{"type":"Ready","conditions":{"type":"Ready"}}',
+    text: '"Ready"',
+  };
+  for (const [name, status] of Object.entries(statuses)) {
+    await sql(`
+      INSERT INTO resources (id, resource_group, kind, namespace, name, uid, shard_id, log_id, labels, annotations, finalizers,
+        status, generation, observed_generation, revision, write_count, bytes, created_at, updated_at)
+      SELECT nextval('resource_ids'), 'g', 'k', 'n', '${name}', gen_random_uuid(), 's', 0, '{}', '{}', '[]', '${status}', 1, 1, 1,
+        1, 0, now(), now()`);
+  }
+  await migrate(url, {});
+  const { rows } = await sql("SELECT name FROM resources WHERE is_unready ORDER BY id");
+  expect(rows.map(({ name }) => name)).toEqual(["unready", "unknown"]);
+});
+
 test("refuses a store that asks for a newer program", async () => {
   const { url, sql } = await openEmpty();
   await migrate(url, {});

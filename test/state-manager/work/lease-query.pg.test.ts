@@ -12,7 +12,8 @@ import {
   SAVE_PROGRESS,
   STRIKE_LEASES_OF_SESSIONS,
 } from "../../../src/state-manager/store/statements/work-items.js";
-import { fillQueue, first, leaseNow, openWork, registration, type Work } from "./open-work.js";
+import { type PlanNode, planOf } from "../../support/plan.js";
+import { fillQueue, leaseNow, openWork, registration, type Work } from "./open-work.js";
 
 const ITEMS = 100_000;
 
@@ -36,36 +37,15 @@ async function fill(): Promise<void> {
   await work.sql("ANALYZE");
 }
 
-interface PlanNode {
-  readonly "Node Type": string;
-  readonly "Relation Name"?: string;
-  readonly "Index Name"?: string;
-  readonly Plans?: readonly PlanNode[];
-}
-
-function nodesOf(node: PlanNode): PlanNode[] {
-  return [node, ...(node.Plans ?? []).flatMap(nodesOf)];
-}
-
 const scansOf = (nodes: readonly PlanNode[]) =>
   nodes.filter((node) => node["Relation Name"] === "work_items" && node["Node Type"].endsWith("Scan"));
 
-/** How the statement would run, in the generic plan that the pool's connections use. */
-async function planOf(statement: Statement, values: readonly string[]): Promise<PlanNode[]> {
-  const parameters = values.map((value) => value.replace("$session", `'${sessionId}'::uuid`)).join(", ");
-  const rows = await work.store.database.withConnection(async (connection) => {
-    await connection.query({ name: `prepare-${statement.name}`, text: `PREPARE planned AS ${statement.text}` });
-    try {
-      const text = `EXPLAIN (FORMAT JSON) EXECUTE planned${parameters && `(${parameters})`}`;
-      return await connection.query<{ "QUERY PLAN": string }>({ name: `explain-${statement.name}`, text });
-    } finally {
-      await connection.query({ name: "deallocate-planned", text: "DEALLOCATE planned" });
-    }
-  });
-  const [plan] = JSON.parse(first(rows)["QUERY PLAN"]) as { Plan: PlanNode }[];
-  if (plan === undefined) throw new Error("EXPLAIN returned no plan");
-  return nodesOf(plan.Plan);
-}
+const planned = (statement: Statement, values: readonly string[]) =>
+  planOf(
+    work.store.database,
+    statement,
+    values.map((value) => value.replace("$session", `'${sessionId}'::uuid`)),
+  );
 
 const MARK = ["$session", "'apps'", "'Widget'", "50", "false"];
 const IN_QUEUE = ["work_items_ready", "work_items_scheduled", "work_items_struck"];
@@ -90,7 +70,7 @@ test.each(STATEMENTS)(
   "planned over an empty queue, %s still uses its indexes when it grows",
   async (_, statement, values, indexes) => {
     await work.sql("TRUNCATE work_items, resources");
-    const nodes = await planOf(statement, values);
+    const nodes = await planned(statement, values);
     expect(scansOf(nodes).filter((node) => node["Node Type"] === "Seq Scan")).toEqual([]);
     expect(nodes.map((node) => node["Index Name"])).toEqual(expect.arrayContaining(indexes));
   },
@@ -100,7 +80,7 @@ describe(`with ${ITEMS} due items`, () => {
   beforeAll(fill);
 
   test.each(STATEMENTS)("%s reads the queue through indexes only", async (_, statement, values, indexes) => {
-    const nodes = await planOf(statement, values);
+    const nodes = await planned(statement, values);
     expect(scansOf(nodes).filter((node) => node["Node Type"] === "Seq Scan")).toEqual([]);
     expect(nodes.map((node) => node["Index Name"])).toEqual(expect.arrayContaining(indexes));
   });

@@ -3,12 +3,10 @@
 -- a count is wrong meanwhile, so such programs may go on.
 ALTER TABLE resources ADD COLUMN is_unready boolean NOT NULL DEFAULT false;
 
--- As raw JSON texts, so that no escape sequence in a status can stop the migration.
 UPDATE resources SET is_unready = true
-WHERE status::text LIKE '%"Ready"%' AND json_typeof(status) = 'object' AND json_typeof(status -> 'conditions') = 'array'
-  AND EXISTS (
-    SELECT FROM json_array_elements(CASE WHEN json_typeof(status -> 'conditions') = 'array' THEN status -> 'conditions' END) AS c
-    WHERE json_typeof(c) = 'object' AND (c -> 'type')::text = '"Ready"' AND (c -> 'status')::text IS DISTINCT FROM '"True"');
+WHERE status::text LIKE '%"Ready"%' AND EXISTS (
+  SELECT FROM json_array_elements(CASE json_typeof(status -> 'conditions') WHEN 'array' THEN status -> 'conditions' END) AS c
+  WHERE c ->> 'type' = 'Ready' AND c ->> 'status' IS DISTINCT FROM 'True');
 
 CREATE INDEX resources_unready ON resources (resource_group, kind) WHERE is_unready;
 

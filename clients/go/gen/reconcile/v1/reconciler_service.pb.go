@@ -1895,7 +1895,9 @@ func (*EnqueueResponse) Descriptor() ([]byte, []int) {
 type ReleaseQuarantineRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which resource.
-	Key           *ResourceKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Key *ResourceKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// Decide, check and answer as always, but change nothing.
+	DryRun        bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1935,6 +1937,13 @@ func (x *ReleaseQuarantineRequest) GetKey() *ResourceKey {
 		return x.Key
 	}
 	return nil
+}
+
+func (x *ReleaseQuarantineRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
 }
 
 // The answer of ReleaseQuarantine.
@@ -2250,7 +2259,17 @@ type ReconcilerSession struct {
 	// When it ends without a Renew.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// Its epoch.
-	Epoch         int64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch int64 `protobuf:"varint,9,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// When it renewed last.
+	LastSeenAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=last_seen_at,json=lastSeenAt,proto3" json:"last_seen_at,omitempty"`
+	// The shards it keeps to; empty: all.
+	ShardIds []string `protobuf:"bytes,11,rep,name=shard_ids,json=shardIds,proto3" json:"shard_ids,omitempty"`
+	// How many leases it may hold.
+	Concurrency int32 `protobuf:"varint,12,opt,name=concurrency,proto3" json:"concurrency,omitempty"`
+	// Passes whose reports were accepted since it registered; counted within seconds. A RELEASE is no pass.
+	Passes int64 `protobuf:"varint,13,opt,name=passes,proto3" json:"passes,omitempty"`
+	// How many of these ended with ERROR.
+	FailedPasses  int64 `protobuf:"varint,14,opt,name=failed_passes,json=failedPasses,proto3" json:"failed_passes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2348,6 +2367,41 @@ func (x *ReconcilerSession) GetEpoch() int64 {
 	return 0
 }
 
+func (x *ReconcilerSession) GetLastSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.LastSeenAt
+	}
+	return nil
+}
+
+func (x *ReconcilerSession) GetShardIds() []string {
+	if x != nil {
+		return x.ShardIds
+	}
+	return nil
+}
+
+func (x *ReconcilerSession) GetConcurrency() int32 {
+	if x != nil {
+		return x.Concurrency
+	}
+	return 0
+}
+
+func (x *ReconcilerSession) GetPasses() int64 {
+	if x != nil {
+		return x.Passes
+	}
+	return 0
+}
+
+func (x *ReconcilerSession) GetFailedPasses() int64 {
+	if x != nil {
+		return x.FailedPasses
+	}
+	return 0
+}
+
 // The answer of ListReconcilers.
 type ListReconcilersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2404,7 +2458,9 @@ type ListWorkRequest struct {
 	// 1 to 1,000; 0 means 100.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The next_page_token of the page before.
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only items in this state; unspecified: all. SETTLED is INVALID_ARGUMENT: what is settled has no item.
+	State         WorkState `protobuf:"varint,5,opt,name=state,proto3,enum=reconcile.v1.WorkState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2467,6 +2523,13 @@ func (x *ListWorkRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *ListWorkRequest) GetState() WorkState {
+	if x != nil {
+		return x.State
+	}
+	return WorkState_WORK_STATE_UNSPECIFIED
+}
+
 // One entry of the queue.
 type WorkItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2495,7 +2558,9 @@ type WorkItem struct {
 	// What the holder said last of its progress.
 	Progress string `protobuf:"bytes,12,opt,name=progress,proto3" json:"progress,omitempty"`
 	// Words given with Enqueue, or the last error.
-	Message       string `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,13,opt,name=message,proto3" json:"message,omitempty"`
+	// Its state, never SETTLED.
+	State         WorkState `protobuf:"varint,14,opt,name=state,proto3,enum=reconcile.v1.WorkState" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2619,6 +2684,13 @@ func (x *WorkItem) GetMessage() string {
 		return x.Message
 	}
 	return ""
+}
+
+func (x *WorkItem) GetState() WorkState {
+	if x != nil {
+		return x.State
+	}
+	return WorkState_WORK_STATE_UNSPECIFIED
 }
 
 // The answer of ListWork.
@@ -2813,9 +2885,10 @@ const file_reconcile_v1_reconciler_service_proto_rawDesc = "" +
 	"\x0eEnqueueRequest\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\"\x11\n" +
-	"\x0fEnqueueResponse\"G\n" +
+	"\x0fEnqueueResponse\"`\n" +
 	"\x18ReleaseQuarantineRequest\x12+\n" +
-	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\"\x1b\n" +
+	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\"\x1b\n" +
 	"\x19ReleaseQuarantineResponse\"=\n" +
 	"\x0eGetWorkRequest\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\"\x81\x01\n" +
@@ -2836,7 +2909,7 @@ const file_reconcile_v1_reconciler_service_proto_rawDesc = "" +
 	"finalizers\x18\x06 \x03(\v2\x1b.reconcile.v1.FinalizerHoldR\n" +
 	"finalizers\x12'\n" +
 	"\x0fowned_resources\x18\a \x01(\x05R\x0eownedResources\"\x18\n" +
-	"\x16ListReconcilersRequest\"\xe1\x02\n" +
+	"\x16ListReconcilersRequest\"\x9b\x04\n" +
 	"\x11ReconcilerSession\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -2849,15 +2922,23 @@ const file_reconcile_v1_reconciler_service_proto_rawDesc = "" +
 	"\rregistered_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt\x129\n" +
 	"\n" +
 	"expires_at\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\texpiresAt\x12\x14\n" +
-	"\x05epoch\x18\t \x01(\x03R\x05epoch\"V\n" +
+	"\x05epoch\x18\t \x01(\x03R\x05epoch\x12<\n" +
+	"\flast_seen_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"lastSeenAt\x12\x1b\n" +
+	"\tshard_ids\x18\v \x03(\tR\bshardIds\x12 \n" +
+	"\vconcurrency\x18\f \x01(\x05R\vconcurrency\x12\x16\n" +
+	"\x06passes\x18\r \x01(\x03R\x06passes\x12#\n" +
+	"\rfailed_passes\x18\x0e \x01(\x03R\ffailedPasses\"V\n" +
 	"\x17ListReconcilersResponse\x12;\n" +
-	"\bsessions\x18\x01 \x03(\v2\x1f.reconcile.v1.ReconcilerSessionR\bsessions\"\x88\x01\n" +
+	"\bsessions\x18\x01 \x03(\v2\x1f.reconcile.v1.ReconcilerSessionR\bsessions\"\xb7\x01\n" +
 	"\x0fListWorkRequest\x12%\n" +
 	"\x0eresource_group\x18\x01 \x01(\tR\rresourceGroup\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageToken\"\xc8\x04\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12-\n" +
+	"\x05state\x18\x05 \x01(\x0e2\x17.reconcile.v1.WorkStateR\x05state\"\xf7\x04\n" +
 	"\bWorkItem\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x121\n" +
 	"\x06due_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05dueAt\x120\n" +
@@ -2873,7 +2954,8 @@ const file_reconcile_v1_reconciler_service_proto_rawDesc = "" +
 	" \x01(\x05R\astrikes\x12A\n" +
 	"\x0equarantined_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\rquarantinedAt\x12\x1a\n" +
 	"\bprogress\x18\f \x01(\tR\bprogress\x12\x18\n" +
-	"\amessage\x18\r \x01(\tR\amessage\"h\n" +
+	"\amessage\x18\r \x01(\tR\amessage\x12-\n" +
+	"\x05state\x18\x0e \x01(\x0e2\x17.reconcile.v1.WorkStateR\x05state\"h\n" +
 	"\x10ListWorkResponse\x12,\n" +
 	"\x05items\x18\x01 \x03(\v2\x16.reconcile.v1.WorkItemR\x05items\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xc7\x03\n" +
@@ -3042,44 +3124,47 @@ var file_reconcile_v1_reconciler_service_proto_depIdxs = []int32{
 	6,  // 38: reconcile.v1.ReconcilerSession.kinds:type_name -> reconcile.v1.ReconciledKind
 	41, // 39: reconcile.v1.ReconcilerSession.registered_at:type_name -> google.protobuf.Timestamp
 	41, // 40: reconcile.v1.ReconcilerSession.expires_at:type_name -> google.protobuf.Timestamp
-	33, // 41: reconcile.v1.ListReconcilersResponse.sessions:type_name -> reconcile.v1.ReconcilerSession
-	43, // 42: reconcile.v1.WorkItem.key:type_name -> reconcile.v1.ResourceKey
-	41, // 43: reconcile.v1.WorkItem.due_at:type_name -> google.protobuf.Timestamp
-	0,  // 44: reconcile.v1.WorkItem.reason:type_name -> reconcile.v1.WorkReason
-	41, // 45: reconcile.v1.WorkItem.leased_at:type_name -> google.protobuf.Timestamp
-	41, // 46: reconcile.v1.WorkItem.deadline:type_name -> google.protobuf.Timestamp
-	41, // 47: reconcile.v1.WorkItem.pending_since:type_name -> google.protobuf.Timestamp
-	41, // 48: reconcile.v1.WorkItem.quarantined_at:type_name -> google.protobuf.Timestamp
-	36, // 49: reconcile.v1.ListWorkResponse.items:type_name -> reconcile.v1.WorkItem
-	18, // 50: reconcile.v1.PassReport.LabelsEntry.value:type_name -> reconcile.v1.OptionalString
-	18, // 51: reconcile.v1.PassReport.AnnotationsEntry.value:type_name -> reconcile.v1.OptionalString
-	7,  // 52: reconcile.v1.ReconcilerService.Register:input_type -> reconcile.v1.RegisterRequest
-	9,  // 53: reconcile.v1.ReconcilerService.Attach:input_type -> reconcile.v1.AttachRequest
-	11, // 54: reconcile.v1.ReconcilerService.Lease:input_type -> reconcile.v1.LeaseRequest
-	14, // 55: reconcile.v1.ReconcilerService.Renew:input_type -> reconcile.v1.RenewRequest
-	20, // 56: reconcile.v1.ReconcilerService.Report:input_type -> reconcile.v1.ReportRequest
-	23, // 57: reconcile.v1.ReconcilerService.Deregister:input_type -> reconcile.v1.DeregisterRequest
-	25, // 58: reconcile.v1.ReconcilerService.Enqueue:input_type -> reconcile.v1.EnqueueRequest
-	27, // 59: reconcile.v1.ReconcilerService.ReleaseQuarantine:input_type -> reconcile.v1.ReleaseQuarantineRequest
-	29, // 60: reconcile.v1.ReconcilerService.GetWork:input_type -> reconcile.v1.GetWorkRequest
-	32, // 61: reconcile.v1.ReconcilerService.ListReconcilers:input_type -> reconcile.v1.ListReconcilersRequest
-	35, // 62: reconcile.v1.ReconcilerService.ListWork:input_type -> reconcile.v1.ListWorkRequest
-	8,  // 63: reconcile.v1.ReconcilerService.Register:output_type -> reconcile.v1.RegisterResponse
-	10, // 64: reconcile.v1.ReconcilerService.Attach:output_type -> reconcile.v1.AttachResponse
-	12, // 65: reconcile.v1.ReconcilerService.Lease:output_type -> reconcile.v1.LeaseResponse
-	16, // 66: reconcile.v1.ReconcilerService.Renew:output_type -> reconcile.v1.RenewResponse
-	22, // 67: reconcile.v1.ReconcilerService.Report:output_type -> reconcile.v1.ReportResponse
-	24, // 68: reconcile.v1.ReconcilerService.Deregister:output_type -> reconcile.v1.DeregisterResponse
-	26, // 69: reconcile.v1.ReconcilerService.Enqueue:output_type -> reconcile.v1.EnqueueResponse
-	28, // 70: reconcile.v1.ReconcilerService.ReleaseQuarantine:output_type -> reconcile.v1.ReleaseQuarantineResponse
-	31, // 71: reconcile.v1.ReconcilerService.GetWork:output_type -> reconcile.v1.GetWorkResponse
-	34, // 72: reconcile.v1.ReconcilerService.ListReconcilers:output_type -> reconcile.v1.ListReconcilersResponse
-	37, // 73: reconcile.v1.ReconcilerService.ListWork:output_type -> reconcile.v1.ListWorkResponse
-	63, // [63:74] is the sub-list for method output_type
-	52, // [52:63] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	41, // 41: reconcile.v1.ReconcilerSession.last_seen_at:type_name -> google.protobuf.Timestamp
+	33, // 42: reconcile.v1.ListReconcilersResponse.sessions:type_name -> reconcile.v1.ReconcilerSession
+	5,  // 43: reconcile.v1.ListWorkRequest.state:type_name -> reconcile.v1.WorkState
+	43, // 44: reconcile.v1.WorkItem.key:type_name -> reconcile.v1.ResourceKey
+	41, // 45: reconcile.v1.WorkItem.due_at:type_name -> google.protobuf.Timestamp
+	0,  // 46: reconcile.v1.WorkItem.reason:type_name -> reconcile.v1.WorkReason
+	41, // 47: reconcile.v1.WorkItem.leased_at:type_name -> google.protobuf.Timestamp
+	41, // 48: reconcile.v1.WorkItem.deadline:type_name -> google.protobuf.Timestamp
+	41, // 49: reconcile.v1.WorkItem.pending_since:type_name -> google.protobuf.Timestamp
+	41, // 50: reconcile.v1.WorkItem.quarantined_at:type_name -> google.protobuf.Timestamp
+	5,  // 51: reconcile.v1.WorkItem.state:type_name -> reconcile.v1.WorkState
+	36, // 52: reconcile.v1.ListWorkResponse.items:type_name -> reconcile.v1.WorkItem
+	18, // 53: reconcile.v1.PassReport.LabelsEntry.value:type_name -> reconcile.v1.OptionalString
+	18, // 54: reconcile.v1.PassReport.AnnotationsEntry.value:type_name -> reconcile.v1.OptionalString
+	7,  // 55: reconcile.v1.ReconcilerService.Register:input_type -> reconcile.v1.RegisterRequest
+	9,  // 56: reconcile.v1.ReconcilerService.Attach:input_type -> reconcile.v1.AttachRequest
+	11, // 57: reconcile.v1.ReconcilerService.Lease:input_type -> reconcile.v1.LeaseRequest
+	14, // 58: reconcile.v1.ReconcilerService.Renew:input_type -> reconcile.v1.RenewRequest
+	20, // 59: reconcile.v1.ReconcilerService.Report:input_type -> reconcile.v1.ReportRequest
+	23, // 60: reconcile.v1.ReconcilerService.Deregister:input_type -> reconcile.v1.DeregisterRequest
+	25, // 61: reconcile.v1.ReconcilerService.Enqueue:input_type -> reconcile.v1.EnqueueRequest
+	27, // 62: reconcile.v1.ReconcilerService.ReleaseQuarantine:input_type -> reconcile.v1.ReleaseQuarantineRequest
+	29, // 63: reconcile.v1.ReconcilerService.GetWork:input_type -> reconcile.v1.GetWorkRequest
+	32, // 64: reconcile.v1.ReconcilerService.ListReconcilers:input_type -> reconcile.v1.ListReconcilersRequest
+	35, // 65: reconcile.v1.ReconcilerService.ListWork:input_type -> reconcile.v1.ListWorkRequest
+	8,  // 66: reconcile.v1.ReconcilerService.Register:output_type -> reconcile.v1.RegisterResponse
+	10, // 67: reconcile.v1.ReconcilerService.Attach:output_type -> reconcile.v1.AttachResponse
+	12, // 68: reconcile.v1.ReconcilerService.Lease:output_type -> reconcile.v1.LeaseResponse
+	16, // 69: reconcile.v1.ReconcilerService.Renew:output_type -> reconcile.v1.RenewResponse
+	22, // 70: reconcile.v1.ReconcilerService.Report:output_type -> reconcile.v1.ReportResponse
+	24, // 71: reconcile.v1.ReconcilerService.Deregister:output_type -> reconcile.v1.DeregisterResponse
+	26, // 72: reconcile.v1.ReconcilerService.Enqueue:output_type -> reconcile.v1.EnqueueResponse
+	28, // 73: reconcile.v1.ReconcilerService.ReleaseQuarantine:output_type -> reconcile.v1.ReleaseQuarantineResponse
+	31, // 74: reconcile.v1.ReconcilerService.GetWork:output_type -> reconcile.v1.GetWorkResponse
+	34, // 75: reconcile.v1.ReconcilerService.ListReconcilers:output_type -> reconcile.v1.ListReconcilersResponse
+	37, // 76: reconcile.v1.ReconcilerService.ListWork:output_type -> reconcile.v1.ListWorkResponse
+	66, // [66:77] is the sub-list for method output_type
+	55, // [55:66] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_reconcile_v1_reconciler_service_proto_init() }

@@ -33,6 +33,8 @@ const (
 	PayloadEncoding_PAYLOAD_ENCODING_VALUE PayloadEncoding = 1
 	// JSON text in spec_json and status_json: lossless and several times cheaper.
 	PayloadEncoding_PAYLOAD_ENCODING_JSON PayloadEncoding = 2
+	// For tables: no spec, and of the status only its conditions, in status_json.
+	PayloadEncoding_PAYLOAD_ENCODING_SUMMARY PayloadEncoding = 3
 )
 
 // Enum value maps for PayloadEncoding.
@@ -41,11 +43,13 @@ var (
 		0: "PAYLOAD_ENCODING_UNSPECIFIED",
 		1: "PAYLOAD_ENCODING_VALUE",
 		2: "PAYLOAD_ENCODING_JSON",
+		3: "PAYLOAD_ENCODING_SUMMARY",
 	}
 	PayloadEncoding_value = map[string]int32{
 		"PAYLOAD_ENCODING_UNSPECIFIED": 0,
 		"PAYLOAD_ENCODING_VALUE":       1,
 		"PAYLOAD_ENCODING_JSON":        2,
+		"PAYLOAD_ENCODING_SUMMARY":     3,
 	}
 )
 
@@ -471,11 +475,12 @@ const file_reconcile_v1_resource_proto_rawDesc = "" +
 	"\x0eresource_group\x18\x01 \x01(\tR\rresourceGroup\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x10\n" +
-	"\x03uid\x18\x04 \x01(\tR\x03uid*j\n" +
+	"\x03uid\x18\x04 \x01(\tR\x03uid*\x88\x01\n" +
 	"\x0fPayloadEncoding\x12 \n" +
 	"\x1cPAYLOAD_ENCODING_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PAYLOAD_ENCODING_VALUE\x10\x01\x12\x19\n" +
-	"\x15PAYLOAD_ENCODING_JSON\x10\x02B\xad\x01\n" +
+	"\x15PAYLOAD_ENCODING_JSON\x10\x02\x12\x1c\n" +
+	"\x18PAYLOAD_ENCODING_SUMMARY\x10\x03B\xad\x01\n" +
 	"\x10com.reconcile.v1B\rResourceProtoP\x01Z9reconcile-toolkit/clients/go/gen/reconcile/v1;reconcilev1\xa2\x02\x03RXX\xaa\x02\fReconcile.V1\xca\x02\fReconcile\\V1\xe2\x02\x18Reconcile\\V1\\GPBMetadata\xea\x02\rReconcile::V1b\x06proto3"
 
 var (

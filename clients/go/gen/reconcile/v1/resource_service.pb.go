@@ -10,6 +10,7 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -371,8 +372,11 @@ type CreateResourceRequest struct {
 	Resource *ResourceInput `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	// How the answer carries spec and status.
 	PayloadEncoding PayloadEncoding `protobuf:"varint,2,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Decide, check and answer as always, but write nothing. The answer is what would be stored, but for what only a commit gives:
+	// the revision stays the one before (0 for a new resource), the uid of a new one is empty. The same in the other writes.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateResourceRequest) Reset() {
@@ -417,6 +421,13 @@ func (x *CreateResourceRequest) GetPayloadEncoding() PayloadEncoding {
 		return x.PayloadEncoding
 	}
 	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
+}
+
+func (x *CreateResourceRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
 }
 
 // The answer of CreateResource.
@@ -834,8 +845,10 @@ type UpdateResourceRequest struct {
 	ExpectedUid string `protobuf:"bytes,4,opt,name=expected_uid,json=expectedUid,proto3" json:"expected_uid,omitempty"`
 	// How the answer carries spec and status.
 	PayloadEncoding PayloadEncoding `protobuf:"varint,5,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Decide, check and answer as always, but write nothing.
+	DryRun        bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateResourceRequest) Reset() {
@@ -903,6 +916,13 @@ func (x *UpdateResourceRequest) GetPayloadEncoding() PayloadEncoding {
 	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
 }
 
+func (x *UpdateResourceRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
 // The answer of UpdateResource.
 type UpdateResourceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -956,8 +976,10 @@ type ApplyResourceRequest struct {
 	Resource *ResourceInput `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	// How the answer carries spec and status.
 	PayloadEncoding PayloadEncoding `protobuf:"varint,2,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Decide, check and answer as always, but write nothing.
+	DryRun        bool `protobuf:"varint,3,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplyResourceRequest) Reset() {
@@ -1004,13 +1026,22 @@ func (x *ApplyResourceRequest) GetPayloadEncoding() PayloadEncoding {
 	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
 }
 
+func (x *ApplyResourceRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
 // The answer of ApplyResource.
 type ApplyResourceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The stored resource.
 	Resource *Resource `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
-	// What was done.
-	Result        ApplyResult `protobuf:"varint,2,opt,name=result,proto3,enum=reconcile.v1.ApplyResult" json:"result,omitempty"`
+	// What was done; with dry_run, what would have been.
+	Result ApplyResult `protobuf:"varint,2,opt,name=result,proto3,enum=reconcile.v1.ApplyResult" json:"result,omitempty"`
+	// With dry_run: what is stored; unset when the key is free. Its difference to `resource` is what the apply would change.
+	Previous      *Resource `protobuf:"bytes,3,opt,name=previous,proto3" json:"previous,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1059,6 +1090,13 @@ func (x *ApplyResourceResponse) GetResult() ApplyResult {
 	return ApplyResult_APPLY_RESULT_UNSPECIFIED
 }
 
+func (x *ApplyResourceResponse) GetPrevious() *Resource {
+	if x != nil {
+		return x.Previous
+	}
+	return nil
+}
+
 // The request of UpdateResourceStatus. Labels, annotations, finalizers and shard stay as they are.
 type UpdateResourceStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1076,8 +1114,10 @@ type UpdateResourceStatusRequest struct {
 	ExpectedGeneration *int64 `protobuf:"varint,6,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
 	// How the answer carries spec and status.
 	PayloadEncoding PayloadEncoding `protobuf:"varint,7,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Decide, check and answer as always, but write nothing.
+	DryRun        bool `protobuf:"varint,8,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateResourceStatusRequest) Reset() {
@@ -1159,6 +1199,13 @@ func (x *UpdateResourceStatusRequest) GetPayloadEncoding() PayloadEncoding {
 	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
 }
 
+func (x *UpdateResourceStatusRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
 // The answer of UpdateResourceStatus.
 type UpdateResourceStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1217,7 +1264,9 @@ type DeleteResourceRequest struct {
 	// How the answer carries spec and status.
 	PayloadEncoding PayloadEncoding `protobuf:"varint,4,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
 	// What becomes of the resources that belong to it. The first request that asked for the deletion decides.
-	Propagation   DeletionPropagation `protobuf:"varint,5,opt,name=propagation,proto3,enum=reconcile.v1.DeletionPropagation" json:"propagation,omitempty"`
+	Propagation DeletionPropagation `protobuf:"varint,5,opt,name=propagation,proto3,enum=reconcile.v1.DeletionPropagation" json:"propagation,omitempty"`
+	// Decide, check and answer as always, but write nothing.
+	DryRun        bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1285,6 +1334,13 @@ func (x *DeleteResourceRequest) GetPropagation() DeletionPropagation {
 		return x.Propagation
 	}
 	return DeletionPropagation_DELETION_PROPAGATION_UNSPECIFIED
+}
+
+func (x *DeleteResourceRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
 }
 
 // The answer of DeleteResource.
@@ -1556,8 +1612,10 @@ type ForceRemoveFinalizerRequest struct {
 	ExpectedUid string `protobuf:"bytes,4,opt,name=expected_uid,json=expectedUid,proto3" json:"expected_uid,omitempty"`
 	// How the answer carries spec and status.
 	PayloadEncoding PayloadEncoding `protobuf:"varint,5,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Decide, check and answer as always, but write nothing.
+	DryRun        bool `protobuf:"varint,6,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ForceRemoveFinalizerRequest) Reset() {
@@ -1625,6 +1683,13 @@ func (x *ForceRemoveFinalizerRequest) GetPayloadEncoding() PayloadEncoding {
 	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
 }
 
+func (x *ForceRemoveFinalizerRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
 // The answer of ForceRemoveFinalizer.
 type ForceRemoveFinalizerResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1680,11 +1745,449 @@ func (x *ForceRemoveFinalizerResponse) GetResource() *Resource {
 	return nil
 }
 
+// The request of ListKinds.
+type ListKindsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKindsRequest) Reset() {
+	*x = ListKindsRequest{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKindsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKindsRequest) ProtoMessage() {}
+
+func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKindsRequest.ProtoReflect.Descriptor instead.
+func (*ListKindsRequest) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{21}
+}
+
+// A kind that has resources, or a reconciler.
+type KindSummary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	ResourceGroup string `protobuf:"bytes,1,opt,name=resource_group,json=resourceGroup,proto3" json:"resource_group,omitempty"`
+	// The kind.
+	Kind string `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	// How many resources there are.
+	Resources int64 `protobuf:"varint,3,opt,name=resources,proto3" json:"resources,omitempty"`
+	// Of these, how many have a generation above their observed generation.
+	Pending int64 `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	// How many have a status with a condition Ready that is not True.
+	NotReady int64 `protobuf:"varint,5,opt,name=not_ready,json=notReady,proto3" json:"not_ready,omitempty"`
+	// Of how many the last pass failed.
+	Failing int64 `protobuf:"varint,6,opt,name=failing,proto3" json:"failing,omitempty"`
+	// How many are quarantined.
+	Quarantined int64 `protobuf:"varint,7,opt,name=quarantined,proto3" json:"quarantined,omitempty"`
+	// Work items that are due and that nobody holds.
+	Due int64 `protobuf:"varint,8,opt,name=due,proto3" json:"due,omitempty"`
+	// Work items that a worker holds.
+	Leased int64 `protobuf:"varint,9,opt,name=leased,proto3" json:"leased,omitempty"`
+	// Since when the oldest of the due items is due; unset when none is.
+	OldestDueAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=oldest_due_at,json=oldestDueAt,proto3" json:"oldest_due_at,omitempty"`
+	// The reconciler with live sessions for the kind; empty when there is none.
+	Reconciler string `protobuf:"bytes,11,opt,name=reconciler,proto3" json:"reconciler,omitempty"`
+	// How many sessions that is.
+	Sessions      int32 `protobuf:"varint,12,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KindSummary) Reset() {
+	*x = KindSummary{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KindSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KindSummary) ProtoMessage() {}
+
+func (x *KindSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KindSummary.ProtoReflect.Descriptor instead.
+func (*KindSummary) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *KindSummary) GetResourceGroup() string {
+	if x != nil {
+		return x.ResourceGroup
+	}
+	return ""
+}
+
+func (x *KindSummary) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *KindSummary) GetResources() int64 {
+	if x != nil {
+		return x.Resources
+	}
+	return 0
+}
+
+func (x *KindSummary) GetPending() int64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *KindSummary) GetNotReady() int64 {
+	if x != nil {
+		return x.NotReady
+	}
+	return 0
+}
+
+func (x *KindSummary) GetFailing() int64 {
+	if x != nil {
+		return x.Failing
+	}
+	return 0
+}
+
+func (x *KindSummary) GetQuarantined() int64 {
+	if x != nil {
+		return x.Quarantined
+	}
+	return 0
+}
+
+func (x *KindSummary) GetDue() int64 {
+	if x != nil {
+		return x.Due
+	}
+	return 0
+}
+
+func (x *KindSummary) GetLeased() int64 {
+	if x != nil {
+		return x.Leased
+	}
+	return 0
+}
+
+func (x *KindSummary) GetOldestDueAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.OldestDueAt
+	}
+	return nil
+}
+
+func (x *KindSummary) GetReconciler() string {
+	if x != nil {
+		return x.Reconciler
+	}
+	return ""
+}
+
+func (x *KindSummary) GetSessions() int32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+// The answer of ListKinds.
+type ListKindsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By group and kind.
+	Kinds []*KindSummary `protobuf:"bytes,1,rep,name=kinds,proto3" json:"kinds,omitempty"`
+	// When it was counted.
+	CountedAt     *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=counted_at,json=countedAt,proto3" json:"counted_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListKindsResponse) Reset() {
+	*x = ListKindsResponse{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListKindsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListKindsResponse) ProtoMessage() {}
+
+func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListKindsResponse.ProtoReflect.Descriptor instead.
+func (*ListKindsResponse) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListKindsResponse) GetKinds() []*KindSummary {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *ListKindsResponse) GetCountedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedAt
+	}
+	return nil
+}
+
+// The request of GetHistory.
+type GetHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which resource. Earlier resources of the same key are in its history too: their uid differs.
+	Key *ResourceKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// 1 to 1,000; 0 means 50.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The next_page_token of the page before; empty for the first page.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// How the answer carries spec and status.
+	PayloadEncoding PayloadEncoding `protobuf:"varint,4,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *GetHistoryRequest) Reset() {
+	*x = GetHistoryRequest{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHistoryRequest) ProtoMessage() {}
+
+func (x *GetHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHistoryRequest.ProtoReflect.Descriptor instead.
+func (*GetHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetHistoryRequest) GetKey() *ResourceKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *GetHistoryRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetHistoryRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *GetHistoryRequest) GetPayloadEncoding() PayloadEncoding {
+	if x != nil {
+		return x.PayloadEncoding
+	}
+	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
+}
+
+// One change that the log has kept.
+type HistoryEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// ADDED, MODIFIED or DELETED. A move between shards is DELETED and ADDED.
+	Type EventType `protobuf:"varint,1,opt,name=type,proto3,enum=reconcile.v1.EventType" json:"type,omitempty"`
+	// Its position in the log.
+	Revision int64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// When it was committed.
+	CommittedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=committed_at,json=committedAt,proto3" json:"committed_at,omitempty"`
+	// The object after the change; for DELETED, the last one.
+	Resource      *Resource `protobuf:"bytes,4,opt,name=resource,proto3" json:"resource,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HistoryEntry) Reset() {
+	*x = HistoryEntry{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HistoryEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HistoryEntry) ProtoMessage() {}
+
+func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
+func (*HistoryEntry) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *HistoryEntry) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *HistoryEntry) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *HistoryEntry) GetCommittedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CommittedAt
+	}
+	return nil
+}
+
+func (x *HistoryEntry) GetResource() *Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+// The answer of GetHistory.
+type GetHistoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Newest first.
+	Entries []*HistoryEntry `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetHistoryResponse) Reset() {
+	*x = GetHistoryResponse{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetHistoryResponse) ProtoMessage() {}
+
+func (x *GetHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetHistoryResponse.ProtoReflect.Descriptor instead.
+func (*GetHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetHistoryResponse) GetEntries() []*HistoryEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *GetHistoryResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 var File_reconcile_v1_resource_service_proto protoreflect.FileDescriptor
 
 const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\n" +
-	"#reconcile/v1/resource_service.proto\x12\freconcile.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1breconcile/v1/resource.proto\"\xf7\x03\n" +
+	"#reconcile/v1/resource_service.proto\x12\freconcile.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1breconcile/v1/resource.proto\"\xf7\x03\n" +
 	"\rResourceInput\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12\x19\n" +
 	"\bshard_id\x18\x02 \x01(\tR\ashardId\x12?\n" +
@@ -1701,10 +2204,11 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a>\n" +
 	"\x10AnnotationsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb3\x01\n" +
 	"\x15CreateResourceRequest\x127\n" +
 	"\bresource\x18\x01 \x01(\v2\x1b.reconcile.v1.ResourceInputR\bresource\x12H\n" +
-	"\x10payload_encoding\x18\x02 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\"L\n" +
+	"\x10payload_encoding\x18\x02 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"L\n" +
 	"\x16CreateResourceResponse\x122\n" +
 	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"\xc8\x01\n" +
 	"\x12GetResourceRequest\x12+\n" +
@@ -1731,23 +2235,26 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x15ListResourcesResponse\x124\n" +
 	"\tresources\x18\x01 \x03(\v2\x16.reconcile.v1.ResourceR\tresources\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12!\n" +
-	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"\xd3\x02\n" +
+	"\fresume_token\x18\x03 \x01(\tR\vresumeToken\"\xec\x02\n" +
 	"\x15UpdateResourceRequest\x127\n" +
 	"\bresource\x18\x01 \x01(\v2\x1b.reconcile.v1.ResourceInputR\bresource\x120\n" +
 	"\x11expected_revision\x18\x02 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x124\n" +
 	"\x13expected_generation\x18\x03 \x01(\x03H\x01R\x12expectedGeneration\x88\x01\x01\x12!\n" +
 	"\fexpected_uid\x18\x04 \x01(\tR\vexpectedUid\x12H\n" +
-	"\x10payload_encoding\x18\x05 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncodingB\x14\n" +
+	"\x10payload_encoding\x18\x05 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRunB\x14\n" +
 	"\x12_expected_revisionB\x16\n" +
 	"\x14_expected_generation\"L\n" +
 	"\x16UpdateResourceResponse\x122\n" +
-	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"\x99\x01\n" +
+	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"\xb2\x01\n" +
 	"\x14ApplyResourceRequest\x127\n" +
 	"\bresource\x18\x01 \x01(\v2\x1b.reconcile.v1.ResourceInputR\bresource\x12H\n" +
-	"\x10payload_encoding\x18\x02 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\"~\n" +
+	"\x10payload_encoding\x18\x02 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\x12\x17\n" +
+	"\adry_run\x18\x03 \x01(\bR\x06dryRun\"\xb2\x01\n" +
 	"\x15ApplyResourceResponse\x122\n" +
 	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\x121\n" +
-	"\x06result\x18\x02 \x01(\x0e2\x19.reconcile.v1.ApplyResultR\x06result\"\xc9\x03\n" +
+	"\x06result\x18\x02 \x01(\x0e2\x19.reconcile.v1.ApplyResultR\x06result\x122\n" +
+	"\bprevious\x18\x03 \x01(\v2\x16.reconcile.v1.ResourceR\bprevious\"\xe2\x03\n" +
 	"\x1bUpdateResourceStatusRequest\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12.\n" +
 	"\x06status\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x06status\x12\x1f\n" +
@@ -1756,18 +2263,20 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x13observed_generation\x18\x04 \x01(\x03H\x00R\x12observedGeneration\x88\x01\x01\x120\n" +
 	"\x11expected_revision\x18\x05 \x01(\x03H\x01R\x10expectedRevision\x88\x01\x01\x124\n" +
 	"\x13expected_generation\x18\x06 \x01(\x03H\x02R\x12expectedGeneration\x88\x01\x01\x12H\n" +
-	"\x10payload_encoding\x18\a \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncodingB\x16\n" +
+	"\x10payload_encoding\x18\a \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\x12\x17\n" +
+	"\adry_run\x18\b \x01(\bR\x06dryRunB\x16\n" +
 	"\x14_observed_generationB\x14\n" +
 	"\x12_expected_revisionB\x16\n" +
 	"\x14_expected_generation\"R\n" +
 	"\x1cUpdateResourceStatusResponse\x122\n" +
-	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"\xbe\x02\n" +
+	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"\xd7\x02\n" +
 	"\x15DeleteResourceRequest\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x120\n" +
 	"\x11expected_revision\x18\x02 \x01(\x03H\x00R\x10expectedRevision\x88\x01\x01\x12!\n" +
 	"\fexpected_uid\x18\x03 \x01(\tR\vexpectedUid\x12H\n" +
 	"\x10payload_encoding\x18\x04 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\x12C\n" +
-	"\vpropagation\x18\x05 \x01(\x0e2!.reconcile.v1.DeletionPropagationR\vpropagationB\x14\n" +
+	"\vpropagation\x18\x05 \x01(\x0e2!.reconcile.v1.DeletionPropagationR\vpropagation\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRunB\x14\n" +
 	"\x12_expected_revision\"f\n" +
 	"\x16DeleteResourceResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x01(\bR\aremoved\x122\n" +
@@ -1785,16 +2294,52 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\bmoved_to\x18\x04 \x01(\tR\amovedTo\"m\n" +
 	"\x16WatchResourcesResponse\x120\n" +
 	"\x06events\x18\x01 \x03(\v2\x18.reconcile.v1.WatchEventR\x06events\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xef\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x88\x02\n" +
 	"\x1bForceRemoveFinalizerRequest\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12\x1c\n" +
 	"\tfinalizer\x18\x02 \x01(\tR\tfinalizer\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12!\n" +
 	"\fexpected_uid\x18\x04 \x01(\tR\vexpectedUid\x12H\n" +
-	"\x10payload_encoding\x18\x05 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\"l\n" +
+	"\x10payload_encoding\x18\x05 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\x12\x17\n" +
+	"\adry_run\x18\x06 \x01(\bR\x06dryRun\"l\n" +
 	"\x1cForceRemoveFinalizerResponse\x12\x18\n" +
 	"\aremoved\x18\x01 \x01(\bR\aremoved\x122\n" +
-	"\bresource\x18\x02 \x01(\v2\x16.reconcile.v1.ResourceR\bresource*Z\n" +
+	"\bresource\x18\x02 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"\x12\n" +
+	"\x10ListKindsRequest\"\xff\x02\n" +
+	"\vKindSummary\x12%\n" +
+	"\x0eresource_group\x18\x01 \x01(\tR\rresourceGroup\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x1c\n" +
+	"\tresources\x18\x03 \x01(\x03R\tresources\x12\x18\n" +
+	"\apending\x18\x04 \x01(\x03R\apending\x12\x1b\n" +
+	"\tnot_ready\x18\x05 \x01(\x03R\bnotReady\x12\x18\n" +
+	"\afailing\x18\x06 \x01(\x03R\afailing\x12 \n" +
+	"\vquarantined\x18\a \x01(\x03R\vquarantined\x12\x10\n" +
+	"\x03due\x18\b \x01(\x03R\x03due\x12\x16\n" +
+	"\x06leased\x18\t \x01(\x03R\x06leased\x12>\n" +
+	"\roldest_due_at\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\voldestDueAt\x12\x1e\n" +
+	"\n" +
+	"reconciler\x18\v \x01(\tR\n" +
+	"reconciler\x12\x1a\n" +
+	"\bsessions\x18\f \x01(\x05R\bsessions\"\x7f\n" +
+	"\x11ListKindsResponse\x12/\n" +
+	"\x05kinds\x18\x01 \x03(\v2\x19.reconcile.v1.KindSummaryR\x05kinds\x129\n" +
+	"\n" +
+	"counted_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\tcountedAt\"\xc6\x01\n" +
+	"\x11GetHistoryRequest\x12+\n" +
+	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12H\n" +
+	"\x10payload_encoding\x18\x04 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\"\xca\x01\n" +
+	"\fHistoryEntry\x12+\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x17.reconcile.v1.EventTypeR\x04type\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x03R\brevision\x12=\n" +
+	"\fcommitted_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vcommittedAt\x122\n" +
+	"\bresource\x18\x04 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\"r\n" +
+	"\x12GetHistoryResponse\x124\n" +
+	"\aentries\x18\x01 \x03(\v2\x1a.reconcile.v1.HistoryEntryR\aentries\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*Z\n" +
 	"\vConsistency\x12\x1b\n" +
 	"\x17CONSISTENCY_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12CONSISTENCY_STRONG\x10\x01\x12\x16\n" +
@@ -1815,7 +2360,7 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x13EVENT_TYPE_MODIFIED\x10\x02\x12\x16\n" +
 	"\x12EVENT_TYPE_DELETED\x10\x03\x12\x15\n" +
 	"\x11EVENT_TYPE_SYNCED\x10\x04\x12\x17\n" +
-	"\x13EVENT_TYPE_BOOKMARK\x10\x052\xf7\x06\n" +
+	"\x13EVENT_TYPE_BOOKMARK\x10\x052\xa0\b\n" +
 	"\x0fResourceService\x12[\n" +
 	"\x0eCreateResource\x12#.reconcile.v1.CreateResourceRequest\x1a$.reconcile.v1.CreateResourceResponse\x12W\n" +
 	"\vGetResource\x12 .reconcile.v1.GetResourceRequest\x1a!.reconcile.v1.GetResourceResponse\"\x03\x90\x02\x01\x12]\n" +
@@ -1825,7 +2370,10 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x14UpdateResourceStatus\x12).reconcile.v1.UpdateResourceStatusRequest\x1a*.reconcile.v1.UpdateResourceStatusResponse\x12[\n" +
 	"\x0eDeleteResource\x12#.reconcile.v1.DeleteResourceRequest\x1a$.reconcile.v1.DeleteResourceResponse\x12]\n" +
 	"\x0eWatchResources\x12#.reconcile.v1.WatchResourcesRequest\x1a$.reconcile.v1.WatchResourcesResponse0\x01\x12m\n" +
-	"\x14ForceRemoveFinalizer\x12).reconcile.v1.ForceRemoveFinalizerRequest\x1a*.reconcile.v1.ForceRemoveFinalizerResponseB\xb4\x01\n" +
+	"\x14ForceRemoveFinalizer\x12).reconcile.v1.ForceRemoveFinalizerRequest\x1a*.reconcile.v1.ForceRemoveFinalizerResponse\x12Q\n" +
+	"\tListKinds\x12\x1e.reconcile.v1.ListKindsRequest\x1a\x1f.reconcile.v1.ListKindsResponse\"\x03\x90\x02\x01\x12T\n" +
+	"\n" +
+	"GetHistory\x12\x1f.reconcile.v1.GetHistoryRequest\x1a .reconcile.v1.GetHistoryResponse\"\x03\x90\x02\x01B\xb4\x01\n" +
 	"\x10com.reconcile.v1B\x14ResourceServiceProtoP\x01Z9reconcile-toolkit/clients/go/gen/reconcile/v1;reconcilev1\xa2\x02\x03RXX\xaa\x02\fReconcile.V1\xca\x02\fReconcile\\V1\xe2\x02\x18Reconcile\\V1\\GPBMetadata\xea\x02\rReconcile::V1b\x06proto3"
 
 var (
@@ -1841,7 +2389,7 @@ func file_reconcile_v1_resource_service_proto_rawDescGZIP() []byte {
 }
 
 var file_reconcile_v1_resource_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_reconcile_v1_resource_service_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_reconcile_v1_resource_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_reconcile_v1_resource_service_proto_goTypes = []any{
 	(Consistency)(0),                     // 0: reconcile.v1.Consistency
 	(ApplyResult)(0),                     // 1: reconcile.v1.ApplyResult
@@ -1868,76 +2416,97 @@ var file_reconcile_v1_resource_service_proto_goTypes = []any{
 	(*WatchResourcesResponse)(nil),       // 22: reconcile.v1.WatchResourcesResponse
 	(*ForceRemoveFinalizerRequest)(nil),  // 23: reconcile.v1.ForceRemoveFinalizerRequest
 	(*ForceRemoveFinalizerResponse)(nil), // 24: reconcile.v1.ForceRemoveFinalizerResponse
-	nil,                                  // 25: reconcile.v1.ResourceInput.LabelsEntry
-	nil,                                  // 26: reconcile.v1.ResourceInput.AnnotationsEntry
-	(*ResourceKey)(nil),                  // 27: reconcile.v1.ResourceKey
-	(*structpb.Value)(nil),               // 28: google.protobuf.Value
-	(*Owner)(nil),                        // 29: reconcile.v1.Owner
-	(PayloadEncoding)(0),                 // 30: reconcile.v1.PayloadEncoding
-	(*Resource)(nil),                     // 31: reconcile.v1.Resource
+	(*ListKindsRequest)(nil),             // 25: reconcile.v1.ListKindsRequest
+	(*KindSummary)(nil),                  // 26: reconcile.v1.KindSummary
+	(*ListKindsResponse)(nil),            // 27: reconcile.v1.ListKindsResponse
+	(*GetHistoryRequest)(nil),            // 28: reconcile.v1.GetHistoryRequest
+	(*HistoryEntry)(nil),                 // 29: reconcile.v1.HistoryEntry
+	(*GetHistoryResponse)(nil),           // 30: reconcile.v1.GetHistoryResponse
+	nil,                                  // 31: reconcile.v1.ResourceInput.LabelsEntry
+	nil,                                  // 32: reconcile.v1.ResourceInput.AnnotationsEntry
+	(*ResourceKey)(nil),                  // 33: reconcile.v1.ResourceKey
+	(*structpb.Value)(nil),               // 34: google.protobuf.Value
+	(*Owner)(nil),                        // 35: reconcile.v1.Owner
+	(PayloadEncoding)(0),                 // 36: reconcile.v1.PayloadEncoding
+	(*Resource)(nil),                     // 37: reconcile.v1.Resource
+	(*timestamppb.Timestamp)(nil),        // 38: google.protobuf.Timestamp
 }
 var file_reconcile_v1_resource_service_proto_depIdxs = []int32{
-	27, // 0: reconcile.v1.ResourceInput.key:type_name -> reconcile.v1.ResourceKey
-	25, // 1: reconcile.v1.ResourceInput.labels:type_name -> reconcile.v1.ResourceInput.LabelsEntry
-	26, // 2: reconcile.v1.ResourceInput.annotations:type_name -> reconcile.v1.ResourceInput.AnnotationsEntry
-	28, // 3: reconcile.v1.ResourceInput.spec:type_name -> google.protobuf.Value
-	29, // 4: reconcile.v1.ResourceInput.owner:type_name -> reconcile.v1.Owner
+	33, // 0: reconcile.v1.ResourceInput.key:type_name -> reconcile.v1.ResourceKey
+	31, // 1: reconcile.v1.ResourceInput.labels:type_name -> reconcile.v1.ResourceInput.LabelsEntry
+	32, // 2: reconcile.v1.ResourceInput.annotations:type_name -> reconcile.v1.ResourceInput.AnnotationsEntry
+	34, // 3: reconcile.v1.ResourceInput.spec:type_name -> google.protobuf.Value
+	35, // 4: reconcile.v1.ResourceInput.owner:type_name -> reconcile.v1.Owner
 	4,  // 5: reconcile.v1.CreateResourceRequest.resource:type_name -> reconcile.v1.ResourceInput
-	30, // 6: reconcile.v1.CreateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 7: reconcile.v1.CreateResourceResponse.resource:type_name -> reconcile.v1.Resource
-	27, // 8: reconcile.v1.GetResourceRequest.key:type_name -> reconcile.v1.ResourceKey
+	36, // 6: reconcile.v1.CreateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 7: reconcile.v1.CreateResourceResponse.resource:type_name -> reconcile.v1.Resource
+	33, // 8: reconcile.v1.GetResourceRequest.key:type_name -> reconcile.v1.ResourceKey
 	0,  // 9: reconcile.v1.GetResourceRequest.consistency:type_name -> reconcile.v1.Consistency
-	30, // 10: reconcile.v1.GetResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 11: reconcile.v1.GetResourceResponse.resource:type_name -> reconcile.v1.Resource
+	36, // 10: reconcile.v1.GetResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 11: reconcile.v1.GetResourceResponse.resource:type_name -> reconcile.v1.Resource
 	9,  // 12: reconcile.v1.ListResourcesRequest.filter:type_name -> reconcile.v1.ResourceFilter
-	30, // 13: reconcile.v1.ListResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 14: reconcile.v1.ListResourcesResponse.resources:type_name -> reconcile.v1.Resource
+	36, // 13: reconcile.v1.ListResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 14: reconcile.v1.ListResourcesResponse.resources:type_name -> reconcile.v1.Resource
 	4,  // 15: reconcile.v1.UpdateResourceRequest.resource:type_name -> reconcile.v1.ResourceInput
-	30, // 16: reconcile.v1.UpdateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 17: reconcile.v1.UpdateResourceResponse.resource:type_name -> reconcile.v1.Resource
+	36, // 16: reconcile.v1.UpdateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 17: reconcile.v1.UpdateResourceResponse.resource:type_name -> reconcile.v1.Resource
 	4,  // 18: reconcile.v1.ApplyResourceRequest.resource:type_name -> reconcile.v1.ResourceInput
-	30, // 19: reconcile.v1.ApplyResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 20: reconcile.v1.ApplyResourceResponse.resource:type_name -> reconcile.v1.Resource
+	36, // 19: reconcile.v1.ApplyResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 20: reconcile.v1.ApplyResourceResponse.resource:type_name -> reconcile.v1.Resource
 	1,  // 21: reconcile.v1.ApplyResourceResponse.result:type_name -> reconcile.v1.ApplyResult
-	27, // 22: reconcile.v1.UpdateResourceStatusRequest.key:type_name -> reconcile.v1.ResourceKey
-	28, // 23: reconcile.v1.UpdateResourceStatusRequest.status:type_name -> google.protobuf.Value
-	30, // 24: reconcile.v1.UpdateResourceStatusRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 25: reconcile.v1.UpdateResourceStatusResponse.resource:type_name -> reconcile.v1.Resource
-	27, // 26: reconcile.v1.DeleteResourceRequest.key:type_name -> reconcile.v1.ResourceKey
-	30, // 27: reconcile.v1.DeleteResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	2,  // 28: reconcile.v1.DeleteResourceRequest.propagation:type_name -> reconcile.v1.DeletionPropagation
-	31, // 29: reconcile.v1.DeleteResourceResponse.resource:type_name -> reconcile.v1.Resource
-	9,  // 30: reconcile.v1.WatchResourcesRequest.filter:type_name -> reconcile.v1.ResourceFilter
-	30, // 31: reconcile.v1.WatchResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	3,  // 32: reconcile.v1.WatchEvent.type:type_name -> reconcile.v1.EventType
-	31, // 33: reconcile.v1.WatchEvent.resource:type_name -> reconcile.v1.Resource
-	21, // 34: reconcile.v1.WatchResourcesResponse.events:type_name -> reconcile.v1.WatchEvent
-	27, // 35: reconcile.v1.ForceRemoveFinalizerRequest.key:type_name -> reconcile.v1.ResourceKey
-	30, // 36: reconcile.v1.ForceRemoveFinalizerRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	31, // 37: reconcile.v1.ForceRemoveFinalizerResponse.resource:type_name -> reconcile.v1.Resource
-	5,  // 38: reconcile.v1.ResourceService.CreateResource:input_type -> reconcile.v1.CreateResourceRequest
-	7,  // 39: reconcile.v1.ResourceService.GetResource:input_type -> reconcile.v1.GetResourceRequest
-	10, // 40: reconcile.v1.ResourceService.ListResources:input_type -> reconcile.v1.ListResourcesRequest
-	12, // 41: reconcile.v1.ResourceService.UpdateResource:input_type -> reconcile.v1.UpdateResourceRequest
-	14, // 42: reconcile.v1.ResourceService.ApplyResource:input_type -> reconcile.v1.ApplyResourceRequest
-	16, // 43: reconcile.v1.ResourceService.UpdateResourceStatus:input_type -> reconcile.v1.UpdateResourceStatusRequest
-	18, // 44: reconcile.v1.ResourceService.DeleteResource:input_type -> reconcile.v1.DeleteResourceRequest
-	20, // 45: reconcile.v1.ResourceService.WatchResources:input_type -> reconcile.v1.WatchResourcesRequest
-	23, // 46: reconcile.v1.ResourceService.ForceRemoveFinalizer:input_type -> reconcile.v1.ForceRemoveFinalizerRequest
-	6,  // 47: reconcile.v1.ResourceService.CreateResource:output_type -> reconcile.v1.CreateResourceResponse
-	8,  // 48: reconcile.v1.ResourceService.GetResource:output_type -> reconcile.v1.GetResourceResponse
-	11, // 49: reconcile.v1.ResourceService.ListResources:output_type -> reconcile.v1.ListResourcesResponse
-	13, // 50: reconcile.v1.ResourceService.UpdateResource:output_type -> reconcile.v1.UpdateResourceResponse
-	15, // 51: reconcile.v1.ResourceService.ApplyResource:output_type -> reconcile.v1.ApplyResourceResponse
-	17, // 52: reconcile.v1.ResourceService.UpdateResourceStatus:output_type -> reconcile.v1.UpdateResourceStatusResponse
-	19, // 53: reconcile.v1.ResourceService.DeleteResource:output_type -> reconcile.v1.DeleteResourceResponse
-	22, // 54: reconcile.v1.ResourceService.WatchResources:output_type -> reconcile.v1.WatchResourcesResponse
-	24, // 55: reconcile.v1.ResourceService.ForceRemoveFinalizer:output_type -> reconcile.v1.ForceRemoveFinalizerResponse
-	47, // [47:56] is the sub-list for method output_type
-	38, // [38:47] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	37, // 22: reconcile.v1.ApplyResourceResponse.previous:type_name -> reconcile.v1.Resource
+	33, // 23: reconcile.v1.UpdateResourceStatusRequest.key:type_name -> reconcile.v1.ResourceKey
+	34, // 24: reconcile.v1.UpdateResourceStatusRequest.status:type_name -> google.protobuf.Value
+	36, // 25: reconcile.v1.UpdateResourceStatusRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 26: reconcile.v1.UpdateResourceStatusResponse.resource:type_name -> reconcile.v1.Resource
+	33, // 27: reconcile.v1.DeleteResourceRequest.key:type_name -> reconcile.v1.ResourceKey
+	36, // 28: reconcile.v1.DeleteResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	2,  // 29: reconcile.v1.DeleteResourceRequest.propagation:type_name -> reconcile.v1.DeletionPropagation
+	37, // 30: reconcile.v1.DeleteResourceResponse.resource:type_name -> reconcile.v1.Resource
+	9,  // 31: reconcile.v1.WatchResourcesRequest.filter:type_name -> reconcile.v1.ResourceFilter
+	36, // 32: reconcile.v1.WatchResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	3,  // 33: reconcile.v1.WatchEvent.type:type_name -> reconcile.v1.EventType
+	37, // 34: reconcile.v1.WatchEvent.resource:type_name -> reconcile.v1.Resource
+	21, // 35: reconcile.v1.WatchResourcesResponse.events:type_name -> reconcile.v1.WatchEvent
+	33, // 36: reconcile.v1.ForceRemoveFinalizerRequest.key:type_name -> reconcile.v1.ResourceKey
+	36, // 37: reconcile.v1.ForceRemoveFinalizerRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	37, // 38: reconcile.v1.ForceRemoveFinalizerResponse.resource:type_name -> reconcile.v1.Resource
+	38, // 39: reconcile.v1.KindSummary.oldest_due_at:type_name -> google.protobuf.Timestamp
+	26, // 40: reconcile.v1.ListKindsResponse.kinds:type_name -> reconcile.v1.KindSummary
+	38, // 41: reconcile.v1.ListKindsResponse.counted_at:type_name -> google.protobuf.Timestamp
+	33, // 42: reconcile.v1.GetHistoryRequest.key:type_name -> reconcile.v1.ResourceKey
+	36, // 43: reconcile.v1.GetHistoryRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	3,  // 44: reconcile.v1.HistoryEntry.type:type_name -> reconcile.v1.EventType
+	38, // 45: reconcile.v1.HistoryEntry.committed_at:type_name -> google.protobuf.Timestamp
+	37, // 46: reconcile.v1.HistoryEntry.resource:type_name -> reconcile.v1.Resource
+	29, // 47: reconcile.v1.GetHistoryResponse.entries:type_name -> reconcile.v1.HistoryEntry
+	5,  // 48: reconcile.v1.ResourceService.CreateResource:input_type -> reconcile.v1.CreateResourceRequest
+	7,  // 49: reconcile.v1.ResourceService.GetResource:input_type -> reconcile.v1.GetResourceRequest
+	10, // 50: reconcile.v1.ResourceService.ListResources:input_type -> reconcile.v1.ListResourcesRequest
+	12, // 51: reconcile.v1.ResourceService.UpdateResource:input_type -> reconcile.v1.UpdateResourceRequest
+	14, // 52: reconcile.v1.ResourceService.ApplyResource:input_type -> reconcile.v1.ApplyResourceRequest
+	16, // 53: reconcile.v1.ResourceService.UpdateResourceStatus:input_type -> reconcile.v1.UpdateResourceStatusRequest
+	18, // 54: reconcile.v1.ResourceService.DeleteResource:input_type -> reconcile.v1.DeleteResourceRequest
+	20, // 55: reconcile.v1.ResourceService.WatchResources:input_type -> reconcile.v1.WatchResourcesRequest
+	23, // 56: reconcile.v1.ResourceService.ForceRemoveFinalizer:input_type -> reconcile.v1.ForceRemoveFinalizerRequest
+	25, // 57: reconcile.v1.ResourceService.ListKinds:input_type -> reconcile.v1.ListKindsRequest
+	28, // 58: reconcile.v1.ResourceService.GetHistory:input_type -> reconcile.v1.GetHistoryRequest
+	6,  // 59: reconcile.v1.ResourceService.CreateResource:output_type -> reconcile.v1.CreateResourceResponse
+	8,  // 60: reconcile.v1.ResourceService.GetResource:output_type -> reconcile.v1.GetResourceResponse
+	11, // 61: reconcile.v1.ResourceService.ListResources:output_type -> reconcile.v1.ListResourcesResponse
+	13, // 62: reconcile.v1.ResourceService.UpdateResource:output_type -> reconcile.v1.UpdateResourceResponse
+	15, // 63: reconcile.v1.ResourceService.ApplyResource:output_type -> reconcile.v1.ApplyResourceResponse
+	17, // 64: reconcile.v1.ResourceService.UpdateResourceStatus:output_type -> reconcile.v1.UpdateResourceStatusResponse
+	19, // 65: reconcile.v1.ResourceService.DeleteResource:output_type -> reconcile.v1.DeleteResourceResponse
+	22, // 66: reconcile.v1.ResourceService.WatchResources:output_type -> reconcile.v1.WatchResourcesResponse
+	24, // 67: reconcile.v1.ResourceService.ForceRemoveFinalizer:output_type -> reconcile.v1.ForceRemoveFinalizerResponse
+	27, // 68: reconcile.v1.ResourceService.ListKinds:output_type -> reconcile.v1.ListKindsResponse
+	30, // 69: reconcile.v1.ResourceService.GetHistory:output_type -> reconcile.v1.GetHistoryResponse
+	59, // [59:70] is the sub-list for method output_type
+	48, // [48:59] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_reconcile_v1_resource_service_proto_init() }
@@ -1955,7 +2524,7 @@ func file_reconcile_v1_resource_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reconcile_v1_resource_service_proto_rawDesc), len(file_reconcile_v1_resource_service_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   23,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

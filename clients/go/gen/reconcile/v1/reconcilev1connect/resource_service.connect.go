@@ -60,6 +60,12 @@ const (
 	// ResourceServiceForceRemoveFinalizerProcedure is the fully-qualified name of the ResourceService's
 	// ForceRemoveFinalizer RPC.
 	ResourceServiceForceRemoveFinalizerProcedure = "/reconcile.v1.ResourceService/ForceRemoveFinalizer"
+	// ResourceServiceListKindsProcedure is the fully-qualified name of the ResourceService's ListKinds
+	// RPC.
+	ResourceServiceListKindsProcedure = "/reconcile.v1.ResourceService/ListKinds"
+	// ResourceServiceGetHistoryProcedure is the fully-qualified name of the ResourceService's
+	// GetHistory RPC.
+	ResourceServiceGetHistoryProcedure = "/reconcile.v1.ResourceService/GetHistory"
 )
 
 // ResourceServiceClient is a client for the reconcile.v1.ResourceService service.
@@ -89,6 +95,13 @@ type ResourceServiceClient interface {
 	// Takes one finalizer off, whoever it belongs to, for a resource that will not go. What the finalizer protected may stay
 	// behind. The annotation `reconcile.dev/forced-finalizers` records it, in the log too when this removes the resource.
 	ForceRemoveFinalizer(context.Context, *v1.ForceRemoveFinalizerRequest) (*v1.ForceRemoveFinalizerResponse, error)
+	// Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+	// time, so it is done the more seldom the longer it takes.
+	ListKinds(context.Context, *v1.ListKindsRequest) (*v1.ListKindsResponse, error)
+	// Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+	// removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+	// the changes of each log, so around a move between shards look at the resource's write_count.
+	GetHistory(context.Context, *v1.GetHistoryRequest) (*v1.GetHistoryResponse, error)
 }
 
 // NewResourceServiceClient constructs a client for the reconcile.v1.ResourceService service. By
@@ -158,6 +171,20 @@ func NewResourceServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(resourceServiceMethods.ByName("ForceRemoveFinalizer")),
 			connect.WithClientOptions(opts...),
 		),
+		listKinds: connect.NewClient[v1.ListKindsRequest, v1.ListKindsResponse](
+			httpClient,
+			baseURL+ResourceServiceListKindsProcedure,
+			connect.WithSchema(resourceServiceMethods.ByName("ListKinds")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
+		getHistory: connect.NewClient[v1.GetHistoryRequest, v1.GetHistoryResponse](
+			httpClient,
+			baseURL+ResourceServiceGetHistoryProcedure,
+			connect.WithSchema(resourceServiceMethods.ByName("GetHistory")),
+			connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -172,6 +199,8 @@ type resourceServiceClient struct {
 	deleteResource       *connect.Client[v1.DeleteResourceRequest, v1.DeleteResourceResponse]
 	watchResources       *connect.Client[v1.WatchResourcesRequest, v1.WatchResourcesResponse]
 	forceRemoveFinalizer *connect.Client[v1.ForceRemoveFinalizerRequest, v1.ForceRemoveFinalizerResponse]
+	listKinds            *connect.Client[v1.ListKindsRequest, v1.ListKindsResponse]
+	getHistory           *connect.Client[v1.GetHistoryRequest, v1.GetHistoryResponse]
 }
 
 // CreateResource calls reconcile.v1.ResourceService.CreateResource.
@@ -251,6 +280,24 @@ func (c *resourceServiceClient) ForceRemoveFinalizer(ctx context.Context, req *v
 	return nil, err
 }
 
+// ListKinds calls reconcile.v1.ResourceService.ListKinds.
+func (c *resourceServiceClient) ListKinds(ctx context.Context, req *v1.ListKindsRequest) (*v1.ListKindsResponse, error) {
+	response, err := c.listKinds.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetHistory calls reconcile.v1.ResourceService.GetHistory.
+func (c *resourceServiceClient) GetHistory(ctx context.Context, req *v1.GetHistoryRequest) (*v1.GetHistoryResponse, error) {
+	response, err := c.getHistory.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // ResourceServiceHandler is an implementation of the reconcile.v1.ResourceService service.
 type ResourceServiceHandler interface {
 	// Creates a resource. ALREADY_EXISTS when the key is taken.
@@ -278,6 +325,13 @@ type ResourceServiceHandler interface {
 	// Takes one finalizer off, whoever it belongs to, for a resource that will not go. What the finalizer protected may stay
 	// behind. The annotation `reconcile.dev/forced-finalizers` records it, in the log too when this removes the resource.
 	ForceRemoveFinalizer(context.Context, *v1.ForceRemoveFinalizerRequest) (*v1.ForceRemoveFinalizerResponse, error)
+	// Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+	// time, so it is done the more seldom the longer it takes.
+	ListKinds(context.Context, *v1.ListKindsRequest) (*v1.ListKindsResponse, error)
+	// Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+	// removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+	// the changes of each log, so around a move between shards look at the resource's write_count.
+	GetHistory(context.Context, *v1.GetHistoryRequest) (*v1.GetHistoryResponse, error)
 }
 
 // NewResourceServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -343,6 +397,20 @@ func NewResourceServiceHandler(svc ResourceServiceHandler, opts ...connect.Handl
 		connect.WithSchema(resourceServiceMethods.ByName("ForceRemoveFinalizer")),
 		connect.WithHandlerOptions(opts...),
 	)
+	resourceServiceListKindsHandler := connect.NewUnaryHandlerSimple(
+		ResourceServiceListKindsProcedure,
+		svc.ListKinds,
+		connect.WithSchema(resourceServiceMethods.ByName("ListKinds")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
+	resourceServiceGetHistoryHandler := connect.NewUnaryHandlerSimple(
+		ResourceServiceGetHistoryProcedure,
+		svc.GetHistory,
+		connect.WithSchema(resourceServiceMethods.ByName("GetHistory")),
+		connect.WithIdempotency(connect.IdempotencyNoSideEffects),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/reconcile.v1.ResourceService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case ResourceServiceCreateResourceProcedure:
@@ -363,6 +431,10 @@ func NewResourceServiceHandler(svc ResourceServiceHandler, opts ...connect.Handl
 			resourceServiceWatchResourcesHandler.ServeHTTP(w, r)
 		case ResourceServiceForceRemoveFinalizerProcedure:
 			resourceServiceForceRemoveFinalizerHandler.ServeHTTP(w, r)
+		case ResourceServiceListKindsProcedure:
+			resourceServiceListKindsHandler.ServeHTTP(w, r)
+		case ResourceServiceGetHistoryProcedure:
+			resourceServiceGetHistoryHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -406,4 +478,12 @@ func (UnimplementedResourceServiceHandler) WatchResources(context.Context, *v1.W
 
 func (UnimplementedResourceServiceHandler) ForceRemoveFinalizer(context.Context, *v1.ForceRemoveFinalizerRequest) (*v1.ForceRemoveFinalizerResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("reconcile.v1.ResourceService.ForceRemoveFinalizer is not implemented"))
+}
+
+func (UnimplementedResourceServiceHandler) ListKinds(context.Context, *v1.ListKindsRequest) (*v1.ListKindsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("reconcile.v1.ResourceService.ListKinds is not implemented"))
+}
+
+func (UnimplementedResourceServiceHandler) GetHistory(context.Context, *v1.GetHistoryRequest) (*v1.GetHistoryResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("reconcile.v1.ResourceService.GetHistory is not implemented"))
 }

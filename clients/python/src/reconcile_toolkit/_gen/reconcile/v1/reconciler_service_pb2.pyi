@@ -1050,6 +1050,9 @@ class ReleaseQuarantineRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but change nothing."""
     @_builtins.property
     def key(self) -> _resource_pb2.ResourceKey:
         """Which resource."""
@@ -1058,10 +1061,11 @@ class ReleaseQuarantineRequest(_message.Message):
         self,
         *,
         key: _resource_pb2.ResourceKey | None = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "key", b"key"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1228,6 +1232,11 @@ class ReconcilerSession(_message.Message):
     REGISTERED_AT_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
+    LAST_SEEN_AT_FIELD_NUMBER: _builtins.int
+    SHARD_IDS_FIELD_NUMBER: _builtins.int
+    CONCURRENCY_FIELD_NUMBER: _builtins.int
+    PASSES_FIELD_NUMBER: _builtins.int
+    FAILED_PASSES_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session."""
     name: _builtins.str
@@ -1240,6 +1249,12 @@ class ReconcilerSession(_message.Message):
     """Leases it holds."""
     epoch: _builtins.int
     """Its epoch."""
+    concurrency: _builtins.int
+    """How many leases it may hold."""
+    passes: _builtins.int
+    """Passes whose reports were accepted since it registered; counted within seconds. A RELEASE is no pass."""
+    failed_passes: _builtins.int
+    """How many of these ended with ERROR."""
     @_builtins.property
     def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReconciledKind]:
         """Its kinds."""
@@ -1251,6 +1266,14 @@ class ReconcilerSession(_message.Message):
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When it ends without a Renew."""
+
+    @_builtins.property
+    def last_seen_at(self) -> _timestamp_pb2.Timestamp:
+        """When it renewed last."""
+
+    @_builtins.property
+    def shard_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The shards it keeps to; empty: all."""
 
     def __init__(
         self,
@@ -1264,10 +1287,15 @@ class ReconcilerSession(_message.Message):
         registered_at: _timestamp_pb2.Timestamp | None = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
         epoch: _builtins.int = ...,
+        last_seen_at: _timestamp_pb2.Timestamp | None = ...,
+        shard_ids: _abc.Iterable[_builtins.str] | None = ...,
+        concurrency: _builtins.int = ...,
+        passes: _builtins.int = ...,
+        failed_passes: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "registered_at", b"registered_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "last_seen_at", b"last_seen_at", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "expires_at", b"expires_at", "instance_id", b"instance_id", "kinds", b"kinds", "language", b"language", "leases", b"leases", "name", b"name", "registered_at", b"registered_at", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency", b"concurrency", "epoch", b"epoch", "expires_at", b"expires_at", "failed_passes", b"failed_passes", "instance_id", b"instance_id", "kinds", b"kinds", "language", b"language", "last_seen_at", b"last_seen_at", "leases", b"leases", "name", b"name", "passes", b"passes", "registered_at", b"registered_at", "session_id", b"session_id", "shard_ids", b"shard_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1307,6 +1335,7 @@ class ListWorkRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     resource_group: _builtins.str
     """Exact group; empty: all."""
     kind: _builtins.str
@@ -1315,6 +1344,8 @@ class ListWorkRequest(_message.Message):
     """1 to 1,000; 0 means 100."""
     page_token: _builtins.str
     """The next_page_token of the page before."""
+    state: Global___WorkState.ValueType
+    """Only items in this state; unspecified: all. SETTLED is INVALID_ARGUMENT: what is settled has no item."""
     def __init__(
         self,
         *,
@@ -1322,10 +1353,11 @@ class ListWorkRequest(_message.Message):
         kind: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        state: Global___WorkState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "resource_group", b"resource_group"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "page_size", b"page_size", "page_token", b"page_token", "resource_group", b"resource_group", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1350,6 +1382,7 @@ class WorkItem(_message.Message):
     QUARANTINED_AT_FIELD_NUMBER: _builtins.int
     PROGRESS_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
     reason: Global___WorkReason.ValueType
     """Why."""
     failures: _builtins.int
@@ -1364,6 +1397,8 @@ class WorkItem(_message.Message):
     """What the holder said last of its progress."""
     message: _builtins.str
     """Words given with Enqueue, or the last error."""
+    state: Global___WorkState.ValueType
+    """Its state, never SETTLED."""
     @_builtins.property
     def key(self) -> _resource_pb2.ResourceKey:
         """Which resource."""
@@ -1404,10 +1439,11 @@ class WorkItem(_message.Message):
         quarantined_at: _timestamp_pb2.Timestamp | None = ...,
         progress: _builtins.str = ...,
         message: _builtins.str = ...,
+        state: Global___WorkState.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "due_at", b"due_at", "key", b"key", "leased_at", b"leased_at", "pending_since", b"pending_since", "quarantined_at", b"quarantined_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "due_at", b"due_at", "failures", b"failures", "holder_session_id", b"holder_session_id", "key", b"key", "last_error", b"last_error", "leased_at", b"leased_at", "message", b"message", "pending_since", b"pending_since", "progress", b"progress", "quarantined_at", b"quarantined_at", "reason", b"reason", "strikes", b"strikes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline", b"deadline", "due_at", b"due_at", "failures", b"failures", "holder_session_id", b"holder_session_id", "key", b"key", "last_error", b"last_error", "leased_at", b"leased_at", "message", b"message", "pending_since", b"pending_since", "progress", b"progress", "quarantined_at", b"quarantined_at", "reason", b"reason", "state", b"state", "strikes", b"strikes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -33,6 +33,8 @@ class _PayloadEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Paylo
     """google.protobuf.Value: natural in JSON; numbers are doubles."""
     PAYLOAD_ENCODING_JSON: _PayloadEncoding.ValueType  # 2
     """JSON text in spec_json and status_json: lossless and several times cheaper."""
+    PAYLOAD_ENCODING_SUMMARY: _PayloadEncoding.ValueType  # 3
+    """For tables: no spec, and of the status only its conditions, in status_json."""
 
 class PayloadEncoding(_PayloadEncoding, metaclass=_PayloadEncodingEnumTypeWrapper):
     """PayloadEncoding chooses how a reader gets spec and status."""
@@ -43,6 +45,8 @@ PAYLOAD_ENCODING_VALUE: PayloadEncoding.ValueType  # 1
 """google.protobuf.Value: natural in JSON; numbers are doubles."""
 PAYLOAD_ENCODING_JSON: PayloadEncoding.ValueType  # 2
 """JSON text in spec_json and status_json: lossless and several times cheaper."""
+PAYLOAD_ENCODING_SUMMARY: PayloadEncoding.ValueType  # 3
+"""For tables: no spec, and of the status only its conditions, in status_json."""
 Global___PayloadEncoding: _TypeAlias = PayloadEncoding  # noqa: Y015
 
 @_typing.final

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from reconcile_toolkit._gen.reconcile.v1 import resource_pb2 as _resource_pb2
@@ -249,8 +250,13 @@ class CreateResourceRequest(_message.Message):
 
     RESOURCE_FIELD_NUMBER: _builtins.int
     PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     payload_encoding: _resource_pb2.PayloadEncoding.ValueType
     """How the answer carries spec and status."""
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing. The answer is what would be stored, but for what only a commit gives:
+    the revision stays the one before (0 for a new resource), the uid of a new one is empty. The same in the other writes.
+    """
     @_builtins.property
     def resource(self) -> Global___ResourceInput:
         """What to create."""
@@ -260,10 +266,11 @@ class CreateResourceRequest(_message.Message):
         *,
         resource: Global___ResourceInput | None = ...,
         payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload_encoding", b"payload_encoding", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "payload_encoding", b"payload_encoding", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -478,6 +485,7 @@ class UpdateResourceRequest(_message.Message):
     EXPECTED_GENERATION_FIELD_NUMBER: _builtins.int
     EXPECTED_UID_FIELD_NUMBER: _builtins.int
     PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
     """Refuses the write (ABORTED) unless the stored revision, in the same shard, equals this. Unset: no check."""
     expected_generation: _builtins.int
@@ -486,6 +494,8 @@ class UpdateResourceRequest(_message.Message):
     """Refuses the write (ABORTED) unless the stored uid equals this. Empty: no check."""
     payload_encoding: _resource_pb2.PayloadEncoding.ValueType
     """How the answer carries spec and status."""
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing."""
     @_builtins.property
     def resource(self) -> Global___ResourceInput:
         """The new desired state; the key must exist."""
@@ -498,10 +508,11 @@ class UpdateResourceRequest(_message.Message):
         expected_generation: _builtins.int | None = ...,
         expected_uid: _builtins.str = ...,
         payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "_expected_revision", b"_expected_revision", "expected_generation", b"expected_generation", "expected_revision", b"expected_revision", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "_expected_revision", b"_expected_revision", "expected_generation", b"expected_generation", "expected_revision", b"expected_revision", "expected_uid", b"expected_uid", "payload_encoding", b"payload_encoding", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "_expected_revision", b"_expected_revision", "dry_run", b"dry_run", "expected_generation", b"expected_generation", "expected_revision", b"expected_revision", "expected_uid", b"expected_uid", "payload_encoding", b"payload_encoding", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
     _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015
@@ -546,8 +557,11 @@ class ApplyResourceRequest(_message.Message):
 
     RESOURCE_FIELD_NUMBER: _builtins.int
     PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     payload_encoding: _resource_pb2.PayloadEncoding.ValueType
     """How the answer carries spec and status."""
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing."""
     @_builtins.property
     def resource(self) -> Global___ResourceInput:
         """The desired state. Finalizers are left as they are when the list is empty."""
@@ -557,10 +571,11 @@ class ApplyResourceRequest(_message.Message):
         *,
         resource: Global___ResourceInput | None = ...,
         payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["payload_encoding", b"payload_encoding", "resource", b"resource"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "payload_encoding", b"payload_encoding", "resource", b"resource"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -574,21 +589,27 @@ class ApplyResourceResponse(_message.Message):
 
     RESOURCE_FIELD_NUMBER: _builtins.int
     RESULT_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
     result: Global___ApplyResult.ValueType
-    """What was done."""
+    """What was done; with dry_run, what would have been."""
     @_builtins.property
     def resource(self) -> _resource_pb2.Resource:
         """The stored resource."""
+
+    @_builtins.property
+    def previous(self) -> _resource_pb2.Resource:
+        """With dry_run: what is stored; unset when the key is free. Its difference to `resource` is what the apply would change."""
 
     def __init__(
         self,
         *,
         resource: _resource_pb2.Resource | None = ...,
         result: Global___ApplyResult.ValueType = ...,
+        previous: _resource_pb2.Resource | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous", "resource", b"resource"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["resource", b"resource", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous", "resource", b"resource", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -607,6 +628,7 @@ class UpdateResourceStatusRequest(_message.Message):
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     EXPECTED_GENERATION_FIELD_NUMBER: _builtins.int
     PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     status_json: _builtins.str
     """The new status as JSON text, kept exactly."""
     observed_generation: _builtins.int
@@ -617,6 +639,8 @@ class UpdateResourceStatusRequest(_message.Message):
     """Refuses the write (ABORTED) unless the stored generation equals this. Unset: no check."""
     payload_encoding: _resource_pb2.PayloadEncoding.ValueType
     """How the answer carries spec and status."""
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing."""
     @_builtins.property
     def key(self) -> _resource_pb2.ResourceKey:
         """Which resource."""
@@ -635,10 +659,11 @@ class UpdateResourceStatusRequest(_message.Message):
         expected_revision: _builtins.int | None = ...,
         expected_generation: _builtins.int | None = ...,
         payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "_expected_revision", b"_expected_revision", "_observed_generation", b"_observed_generation", "expected_generation", b"expected_generation", "expected_revision", b"expected_revision", "key", b"key", "observed_generation", b"observed_generation", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "_expected_revision", b"_expected_revision", "_observed_generation", b"_observed_generation", "expected_generation", b"expected_generation", "expected_revision", b"expected_revision", "key", b"key", "observed_generation", b"observed_generation", "payload_encoding", b"payload_encoding", "status", b"status", "status_json", b"status_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation", "_expected_revision", b"_expected_revision", "_observed_generation", b"_observed_generation", "dry_run", b"dry_run", "expected_generation", b"expected_generation", "expected_revision", b"expected_revision", "key", b"key", "observed_generation", b"observed_generation", "payload_encoding", b"payload_encoding", "status", b"status", "status_json", b"status_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_generation: _TypeAlias = _typing.Literal["expected_generation"]  # noqa: Y015
     _WhichOneofArgType__expected_generation: _TypeAlias = _typing.Literal["_expected_generation", b"_expected_generation"]  # noqa: Y015
@@ -690,6 +715,7 @@ class DeleteResourceRequest(_message.Message):
     EXPECTED_UID_FIELD_NUMBER: _builtins.int
     PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
     PROPAGATION_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     expected_revision: _builtins.int
     """Refuses the deletion (ABORTED) unless the stored revision equals this. Unset: no check."""
     expected_uid: _builtins.str
@@ -698,6 +724,8 @@ class DeleteResourceRequest(_message.Message):
     """How the answer carries spec and status."""
     propagation: Global___DeletionPropagation.ValueType
     """What becomes of the resources that belong to it. The first request that asked for the deletion decides."""
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing."""
     @_builtins.property
     def key(self) -> _resource_pb2.ResourceKey:
         """Which resource."""
@@ -710,10 +738,11 @@ class DeleteResourceRequest(_message.Message):
         expected_uid: _builtins.str = ...,
         payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
         propagation: Global___DeletionPropagation.ValueType = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "expected_revision", b"expected_revision", "expected_uid", b"expected_uid", "key", b"key", "payload_encoding", b"payload_encoding", "propagation", b"propagation"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision", "dry_run", b"dry_run", "expected_revision", b"expected_revision", "expected_uid", b"expected_uid", "key", b"key", "payload_encoding", b"payload_encoding", "propagation", b"propagation"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_revision: _TypeAlias = _typing.Literal["expected_revision"]  # noqa: Y015
     _WhichOneofArgType__expected_revision: _TypeAlias = _typing.Literal["_expected_revision", b"_expected_revision"]  # noqa: Y015
@@ -860,6 +889,7 @@ class ForceRemoveFinalizerRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     EXPECTED_UID_FIELD_NUMBER: _builtins.int
     PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
     finalizer: _builtins.str
     """The finalizer to take off. NOT_FOUND when the resource has no such finalizer."""
     message: _builtins.str
@@ -868,6 +898,8 @@ class ForceRemoveFinalizerRequest(_message.Message):
     """Refuses the call (ABORTED) unless the stored uid equals this. Empty: no check."""
     payload_encoding: _resource_pb2.PayloadEncoding.ValueType
     """How the answer carries spec and status."""
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing."""
     @_builtins.property
     def key(self) -> _resource_pb2.ResourceKey:
         """Which resource."""
@@ -880,10 +912,11 @@ class ForceRemoveFinalizerRequest(_message.Message):
         message: _builtins.str = ...,
         expected_uid: _builtins.str = ...,
         payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+        dry_run: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_uid", b"expected_uid", "finalizer", b"finalizer", "key", b"key", "message", b"message", "payload_encoding", b"payload_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "expected_uid", b"expected_uid", "finalizer", b"finalizer", "key", b"key", "message", b"message", "payload_encoding", b"payload_encoding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -916,3 +949,220 @@ class ForceRemoveFinalizerResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ForceRemoveFinalizerResponse: _TypeAlias = ForceRemoveFinalizerResponse  # noqa: Y015
+
+@_typing.final
+class ListKindsRequest(_message.Message):
+    """The request of ListKinds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListKindsRequest: _TypeAlias = ListKindsRequest  # noqa: Y015
+
+@_typing.final
+class KindSummary(_message.Message):
+    """A kind that has resources, or a reconciler."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCE_GROUP_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    NOT_READY_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
+    QUARANTINED_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    LEASED_FIELD_NUMBER: _builtins.int
+    OLDEST_DUE_AT_FIELD_NUMBER: _builtins.int
+    RECONCILER_FIELD_NUMBER: _builtins.int
+    SESSIONS_FIELD_NUMBER: _builtins.int
+    resource_group: _builtins.str
+    """The group."""
+    kind: _builtins.str
+    """The kind."""
+    resources: _builtins.int
+    """How many resources there are."""
+    pending: _builtins.int
+    """Of these, how many have a generation above their observed generation."""
+    not_ready: _builtins.int
+    """How many have a status with a condition Ready that is not True."""
+    failing: _builtins.int
+    """Of how many the last pass failed."""
+    quarantined: _builtins.int
+    """How many are quarantined."""
+    due: _builtins.int
+    """Work items that are due and that nobody holds."""
+    leased: _builtins.int
+    """Work items that a worker holds."""
+    reconciler: _builtins.str
+    """The reconciler with live sessions for the kind; empty when there is none."""
+    sessions: _builtins.int
+    """How many sessions that is."""
+    @_builtins.property
+    def oldest_due_at(self) -> _timestamp_pb2.Timestamp:
+        """Since when the oldest of the due items is due; unset when none is."""
+
+    def __init__(
+        self,
+        *,
+        resource_group: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        resources: _builtins.int = ...,
+        pending: _builtins.int = ...,
+        not_ready: _builtins.int = ...,
+        failing: _builtins.int = ...,
+        quarantined: _builtins.int = ...,
+        due: _builtins.int = ...,
+        leased: _builtins.int = ...,
+        oldest_due_at: _timestamp_pb2.Timestamp | None = ...,
+        reconciler: _builtins.str = ...,
+        sessions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_due_at", b"oldest_due_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due", b"due", "failing", b"failing", "kind", b"kind", "leased", b"leased", "not_ready", b"not_ready", "oldest_due_at", b"oldest_due_at", "pending", b"pending", "quarantined", b"quarantined", "reconciler", b"reconciler", "resource_group", b"resource_group", "resources", b"resources", "sessions", b"sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KindSummary: _TypeAlias = KindSummary  # noqa: Y015
+
+@_typing.final
+class ListKindsResponse(_message.Message):
+    """The answer of ListKinds."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KINDS_FIELD_NUMBER: _builtins.int
+    COUNTED_AT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def kinds(self) -> _containers.RepeatedCompositeFieldContainer[Global___KindSummary]:
+        """By group and kind."""
+
+    @_builtins.property
+    def counted_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was counted."""
+
+    def __init__(
+        self,
+        *,
+        kinds: _abc.Iterable[Global___KindSummary] | None = ...,
+        counted_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["counted_at", b"counted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counted_at", b"counted_at", "kinds", b"kinds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListKindsResponse: _TypeAlias = ListKindsResponse  # noqa: Y015
+
+@_typing.final
+class GetHistoryRequest(_message.Message):
+    """The request of GetHistory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """1 to 1,000; 0 means 50."""
+    page_token: _builtins.str
+    """The next_page_token of the page before; empty for the first page."""
+    payload_encoding: _resource_pb2.PayloadEncoding.ValueType
+    """How the answer carries spec and status."""
+    @_builtins.property
+    def key(self) -> _resource_pb2.ResourceKey:
+        """Which resource. Earlier resources of the same key are in its history too: their uid differs."""
+
+    def __init__(
+        self,
+        *,
+        key: _resource_pb2.ResourceKey | None = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "page_size", b"page_size", "page_token", b"page_token", "payload_encoding", b"payload_encoding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHistoryRequest: _TypeAlias = GetHistoryRequest  # noqa: Y015
+
+@_typing.final
+class HistoryEntry(_message.Message):
+    """One change that the log has kept."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    COMMITTED_AT_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    type: Global___EventType.ValueType
+    """ADDED, MODIFIED or DELETED. A move between shards is DELETED and ADDED."""
+    revision: _builtins.int
+    """Its position in the log."""
+    @_builtins.property
+    def committed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was committed."""
+
+    @_builtins.property
+    def resource(self) -> _resource_pb2.Resource:
+        """The object after the change; for DELETED, the last one."""
+
+    def __init__(
+        self,
+        *,
+        type: Global___EventType.ValueType = ...,
+        revision: _builtins.int = ...,
+        committed_at: _timestamp_pb2.Timestamp | None = ...,
+        resource: _resource_pb2.Resource | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "resource", b"resource"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_at", b"committed_at", "resource", b"resource", "revision", b"revision", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HistoryEntry: _TypeAlias = HistoryEntry  # noqa: Y015
+
+@_typing.final
+class GetHistoryResponse(_message.Message):
+    """The answer of GetHistory."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoryEntry]:
+        """Newest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___HistoryEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetHistoryResponse: _TypeAlias = GetHistoryResponse  # noqa: Y015

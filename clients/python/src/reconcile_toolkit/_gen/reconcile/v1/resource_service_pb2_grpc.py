@@ -82,6 +82,16 @@ class ResourceServiceStub(object):
                 request_serializer=reconcile_dot_v1_dot_resource__service__pb2.ForceRemoveFinalizerRequest.SerializeToString,
                 response_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ForceRemoveFinalizerResponse.FromString,
                 _registered_method=True)
+        self.ListKinds = channel.unary_unary(
+                '/reconcile.v1.ResourceService/ListKinds',
+                request_serializer=reconcile_dot_v1_dot_resource__service__pb2.ListKindsRequest.SerializeToString,
+                response_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ListKindsResponse.FromString,
+                _registered_method=True)
+        self.GetHistory = channel.unary_unary(
+                '/reconcile.v1.ResourceService/GetHistory',
+                request_serializer=reconcile_dot_v1_dot_resource__service__pb2.GetHistoryRequest.SerializeToString,
+                response_deserializer=reconcile_dot_v1_dot_resource__service__pb2.GetHistoryResponse.FromString,
+                _registered_method=True)
 
 
 class ResourceServiceServicer(object):
@@ -160,6 +170,23 @@ class ResourceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListKinds(self, request, context):
+        """Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+        time, so it is done the more seldom the longer it takes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetHistory(self, request, context):
+        """Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+        removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+        the changes of each log, so around a move between shards look at the resource's write_count.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ResourceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -207,6 +234,16 @@ def add_ResourceServiceServicer_to_server(servicer, server):
                     servicer.ForceRemoveFinalizer,
                     request_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ForceRemoveFinalizerRequest.FromString,
                     response_serializer=reconcile_dot_v1_dot_resource__service__pb2.ForceRemoveFinalizerResponse.SerializeToString,
+            ),
+            'ListKinds': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListKinds,
+                    request_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ListKindsRequest.FromString,
+                    response_serializer=reconcile_dot_v1_dot_resource__service__pb2.ListKindsResponse.SerializeToString,
+            ),
+            'GetHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetHistory,
+                    request_deserializer=reconcile_dot_v1_dot_resource__service__pb2.GetHistoryRequest.FromString,
+                    response_serializer=reconcile_dot_v1_dot_resource__service__pb2.GetHistoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -455,6 +492,60 @@ class ResourceService(object):
             '/reconcile.v1.ResourceService/ForceRemoveFinalizer',
             reconcile_dot_v1_dot_resource__service__pb2.ForceRemoveFinalizerRequest.SerializeToString,
             reconcile_dot_v1_dot_resource__service__pb2.ForceRemoveFinalizerResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListKinds(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reconcile.v1.ResourceService/ListKinds',
+            reconcile_dot_v1_dot_resource__service__pb2.ListKindsRequest.SerializeToString,
+            reconcile_dot_v1_dot_resource__service__pb2.ListKindsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reconcile.v1.ResourceService/GetHistory',
+            reconcile_dot_v1_dot_resource__service__pb2.GetHistoryRequest.SerializeToString,
+            reconcile_dot_v1_dot_resource__service__pb2.GetHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

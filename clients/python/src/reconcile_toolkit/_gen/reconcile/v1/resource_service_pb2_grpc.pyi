@@ -63,6 +63,15 @@ class ResourceServiceStub:
     """Takes one finalizer off, whoever it belongs to, for a resource that will not go. What the finalizer protected may stay
     behind. The annotation `reconcile.dev/forced-finalizers` records it, in the log too when this removes the resource.
     """
+    ListKinds: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.ListKindsRequest, _resource_service_pb2.ListKindsResponse]
+    """Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+    time, so it is done the more seldom the longer it takes.
+    """
+    GetHistory: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.GetHistoryRequest, _resource_service_pb2.GetHistoryResponse]
+    """Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+    removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+    the changes of each log, so around a move between shards look at the resource's write_count.
+    """
 
 @_typing.type_check_only
 class ResourceServiceAsyncStub(ResourceServiceStub):
@@ -98,6 +107,15 @@ class ResourceServiceAsyncStub(ResourceServiceStub):
     ForceRemoveFinalizer: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.ForceRemoveFinalizerRequest, _resource_service_pb2.ForceRemoveFinalizerResponse]  # type: ignore[assignment]
     """Takes one finalizer off, whoever it belongs to, for a resource that will not go. What the finalizer protected may stay
     behind. The annotation `reconcile.dev/forced-finalizers` records it, in the log too when this removes the resource.
+    """
+    ListKinds: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.ListKindsRequest, _resource_service_pb2.ListKindsResponse]  # type: ignore[assignment]
+    """Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+    time, so it is done the more seldom the longer it takes.
+    """
+    GetHistory: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.GetHistoryRequest, _resource_service_pb2.GetHistoryResponse]  # type: ignore[assignment]
+    """Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+    removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+    the changes of each log, so around a move between shards look at the resource's write_count.
     """
 
 class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -185,6 +203,27 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_resource_service_pb2.ForceRemoveFinalizerResponse, _abc.Awaitable[_resource_service_pb2.ForceRemoveFinalizerResponse]]:
         """Takes one finalizer off, whoever it belongs to, for a resource that will not go. What the finalizer protected may stay
         behind. The annotation `reconcile.dev/forced-finalizers` records it, in the log too when this removes the resource.
+        """
+
+    @_abc_1.abstractmethod
+    def ListKinds(
+        self,
+        request: _resource_service_pb2.ListKindsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resource_service_pb2.ListKindsResponse, _abc.Awaitable[_resource_service_pb2.ListKindsResponse]]:
+        """Lists the kinds there are, with what they hold and how they do. Answers may be some seconds old: counting a large store costs
+        time, so it is done the more seldom the longer it takes.
+        """
+
+    @_abc_1.abstractmethod
+    def GetHistory(
+        self,
+        request: _resource_service_pb2.GetHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resource_service_pb2.GetHistoryResponse, _abc.Awaitable[_resource_service_pb2.GetHistoryResponse]]:
+        """Lists what the change log has kept of one resource, newest first, a page at a time. An unknown key has an empty history; a
+        removed resource keeps its own until retention drops it. Newest is what has the highest revision: with several logs that orders
+        the changes of each log, so around a move between shards look at the resource's write_count.
         """
 
 def add_ResourceServiceServicer_to_server(servicer: ResourceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,41 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { VERSION } from "../../../src/shared/version.js";
+import { serverStatus } from "../../../src/state-manager/service/server-status.js";
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+const store = { version: "18.4", now: new Date(), schema: 4, logs: [{ head: 7n, floor: 2n }] };
+const never = () => new Promise<never>(() => {});
+const identity = { storeId: "s", programSchema: 4 };
+
+async function statusOf(askStore: () => Promise<typeof store>, askRedis: (() => Promise<string>) | undefined) {
+  const status = serverStatus({ ...identity, askStore, askRedis })();
+  await vi.advanceTimersByTimeAsync(2_000);
+  return status;
+}
+
+test("tells of dependencies that answer", async () => {
+  const status = await statusOf(
+    async () => store,
+    async () => "7.0.15",
+  );
+  expect(VERSION).toMatch(/^\d+\.\d+\.\d+/);
+  expect(status).toMatchObject({ ...identity, version: VERSION, store });
+  expect(status.postgres).toEqual({ state: "OK", message: "", version: "18.4", roundTripMs: 0 });
+  expect(status.redis).toEqual({ state: "OK", message: "", version: "7.0.15", roundTripMs: 0 });
+});
+
+test("answers within 2 s when nothing else does, and says what to do", async () => {
+  const status = await statusOf(never, never);
+  expect(status.store).toBeUndefined();
+  expect(status.postgres).toMatchObject({ state: "FAILING", version: "", roundTripMs: undefined });
+  expect(status.postgres.message).toMatch(/^no answer within 2000 ms: .*DATABASE_URL/);
+  expect(status.redis.message).toMatch(/^no answer within 2000 ms: .*REDIS_URL/);
+});
+
+test("tells what a dependency said instead of an answer, and that Redis is not used", async () => {
+  const status = await statusOf(() => Promise.reject(new Error("the database is not reachable")), undefined);
+  expect(status.postgres.message).toMatch(/^the database is not reachable: /);
+  expect(status.redis).toMatchObject({ state: "DISABLED", message: "" });
+});
