@@ -97,7 +97,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
 
     expect(await page.evaluate("window.isTheSameDocument")).toBe(true);
     expect(complaints).toEqual([]);
-  });
+  }, 90_000);
 
   test("refuses a lost update, and keeps what was typed", async () => {
     await put("contested", { html: "mine", port: 1 });
@@ -127,7 +127,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
     await page.goto("/create");
     await retype(page.getByRole("textbox"), "kind: website\nname: [1]\nspec: {}\n");
     await page.getByRole("button", { name: "Review" }).click();
-    await page.getByRole("alert").getByText("line:2:7: name must be a text").waitFor();
+    await page.getByRole("alert").getByText("manifest:2:7: name must be a string").waitFor();
     await page.getByRole("alert").getByText("group is missing").waitFor();
   });
 
@@ -196,7 +196,7 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
       });
     }
     expect(complaints).toEqual([]);
-  });
+  }, 90_000);
 
   async function put(name: string, spec: object, kind = "website"): Promise<void> {
     const path = `/api/v1/groups/examples/namespaces/default/kinds/${kind}/resources`;

@@ -11,7 +11,7 @@ export function manifestText(resource: ClientResource): string {
 
 /** Reads the one manifest in a text. `problems` say where; without any there is a draft. */
 export function readDraft(text: string): { readonly draft?: ResourceDraft; readonly problems: readonly string[] } {
-  const { manifests, problems } = parseManifests(text, "line", "default");
+  const { manifests, problems } = parseManifests(text, "manifest", "default");
   if (problems.length > 0) return { problems };
   const [manifest, ...others] = manifests;
   if (manifest === undefined) return { problems: ["there is no manifest in the text"] };
