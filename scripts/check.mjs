@@ -4,6 +4,7 @@ import { copyProtoDependencies } from "./proto-deps.mjs";
 
 const steps = [
   ["types", "tsc", "-p", "."],
+  ["types of the dashboard", "tsc", "-p", "web"],
   ["format and lint", "biome", "check", "--error-on-warnings", "."],
   ["proto breaking changes", "node", "scripts/buf-breaking.mjs"],
   ["proto lint", "buf", "lint"],

@@ -42,6 +42,8 @@ export interface WatchOptions {
   readonly resumeToken?: string;
   /** For tables: resources without spec, and of the status only its conditions; default: false. */
   readonly isSummary?: boolean;
+  /** Called with false when the connection is lost, and with true when the watch goes on: for words to people. */
+  readonly onConnected?: (isConnected: boolean) => void;
   /** Ends the iteration. */
   readonly signal: AbortSignal;
 }
@@ -64,6 +66,11 @@ export async function* watchResources<Spec, Status>(
   const { sendInitialState = false, signal } = options;
   let resumeToken = options.resumeToken ?? "";
   let hasBegun = false;
+  let isConnected = true;
+  const tell = (connected: boolean) => {
+    if (connected !== isConnected) options.onConnected?.(connected);
+    isConnected = connected;
+  };
   for (let failures = 0; !signal.aborted; ) {
     const sendState = sendInitialState && resumeToken === "";
     if (sendState && hasBegun) yield { events: [{ type: "RESYNC" }], resumeToken: "" };
@@ -76,6 +83,7 @@ export async function* watchResources<Spec, Status>(
         payloadEncoding: options.isSummary === true ? PayloadEncoding.SUMMARY : PayloadEncoding.JSON,
       };
       for await (const batch of client.watchResources(request, { signal })) {
+        tell(true);
         failures = 0;
         hasBegun = true;
         isSynced ||= batch.events.some((event) => event.type === EventType.SYNCED);
@@ -88,6 +96,7 @@ export async function* watchResources<Spec, Status>(
       if (isTokenRefused(apiError) && sendInitialState) resumeToken = "";
       else if (apiError.reason !== "OVERLOADED" && !isUnavailable(apiError)) throw apiError;
     }
+    tell(false);
     failures++;
     await pause(retryDelayMs(failures), signal);
   }

@@ -1,10 +1,11 @@
+import { dashboardPage } from "./dashboard.js";
 import { type AnyRequest, type AnyResponse, answerJson } from "./http-exchange.js";
 import type { OriginGuard } from "./origin-guard.js";
 import type { RestApi } from "./rest-api.js";
 import { errorJson } from "./rest-dialect.js";
 
 /** Answers one path with GET, for example `/metrics`. */
-export type Page = (response: AnyResponse) => void | Promise<void>;
+export type Page = (response: AnyResponse, request: AnyRequest) => void | Promise<void>;
 
 /** Where requests go. */
 export interface EdgeRoutes {
@@ -50,11 +51,11 @@ async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyRe
     await rest.serve(request, response, path, queryAt === -1 ? "" : url.slice(queryAt + 1));
     return;
   }
-  const page = pages.get(path);
+  const page = pages.get(path) ?? dashboardPage(path);
   if (page === undefined) {
     await rpc(request, response, path);
   } else if (request.method === "GET" || request.method === "HEAD") {
-    await page(response);
+    await page(response, request);
   } else {
     response.setHeader("allow", "GET, HEAD, OPTIONS");
     answerJson(response, 405, errorJson(`${request.method} is not supported on ${path}; use GET`));

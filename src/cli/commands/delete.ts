@@ -1,0 +1,64 @@
+import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
+import { isNotFound, type Propagation, type ResourceClient, type ResourceKey } from "../../client/index.js";
+import { usageError } from "../exit-codes.js";
+import { loadManifests } from "../manifest/load-manifests.js";
+import { filesOption, resourceCommand, timeoutOption } from "../options.js";
+import { findResource, readNamedTarget } from "../target.js";
+import type { Cli } from "../terminal.js";
+import { DELETED, waitFor } from "../wait-for.js";
+import { withClient } from "../with-client.js";
+
+/** `reconcile delete`: one resource, or what files declare. What is gone already is no failure with -f. */
+export function deleteCommand(cli: Cli): CommandUnknownOpts {
+  return resourceCommand("delete")
+    .argument("[kind]", "a kind, or KIND/NAME")
+    .argument("[name]", "the resource")
+    .addOption(filesOption().makeOptionMandatory(false))
+    .addOption(
+      new Option("--propagation <how>", "what becomes of what belongs to it")
+        .choices(["background", "foreground", "orphan"])
+        .default("background" as const),
+    )
+    .option("--dry-run", "let the server decide, and write nothing")
+    .option("--wait", "until it is gone")
+    .addOption(timeoutOption("of --wait"))
+    .action(async (kind, name, options) => {
+      const { filename, propagation, dryRun = false, timeout } = options;
+      const target = kind === undefined ? undefined : readNamedTarget(kind, name);
+      if ((target === undefined) === (filename === undefined)) throw usageError("name one resource, or files with -f");
+      const manifests = filename === undefined ? [] : await loadManifests(cli, { ...options, filename });
+      const deletion: Deletion = { propagation, dryRun };
+      await withClient(cli, options, async (client, place) => {
+        const keys =
+          target === undefined
+            ? manifests.map(({ draft }) => draft.key)
+            : [(await findResource(client, place, target)).key];
+        // In reverse: what belongs to others stands behind them, and need not be deleted with them.
+        for (const key of keys.toReversed()) await deleteOne(cli, client, key, deletion);
+        if (!options.wait || dryRun) return;
+        const deadline = performance.now() + timeout;
+        for (const key of keys) await waitFor(client, key, DELETED, { deadline, signal: cli.signal });
+      });
+    });
+}
+
+interface Deletion {
+  readonly propagation: Propagation;
+  readonly dryRun: boolean;
+}
+
+async function deleteOne(cli: Cli, client: ResourceClient, key: ResourceKey, deletion: Deletion): Promise<void> {
+  const say = (text: string) =>
+    cli.out.write(`${key.kind}/${key.name} ${text}${deletion.dryRun ? " (dry run)" : ""}\n`);
+  try {
+    const { removed } = await client.delete(key, deletion);
+    await say(
+      removed
+        ? cli.out.style("red", "deleted")
+        : `${cli.out.style("yellow", "deletion requested")}; finalizers hold it`,
+    );
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    await say(cli.out.style("dim", "was not there"));
+  }
+}

@@ -1,0 +1,87 @@
+import { isDeepStrictEqual } from "node:util";
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { type ClientResource, isConflict, type ResourceClient } from "../../client/index.js";
+import { Draft } from "../edit-draft.js";
+import { EXIT, Failure, usageError } from "../exit-codes.js";
+import { describeFailure } from "../failure-text.js";
+import { keyText } from "../key-text.js";
+import { parseManifests } from "../manifest/parse-manifests.js";
+import type { Manifest } from "../manifest/read-manifest.js";
+import { resourceCommand } from "../options.js";
+import { manifestOf } from "../printers/resource-document.js";
+import { yamlText } from "../printers/yaml.js";
+import { findResource, readNamedTarget } from "../target.js";
+import type { Cli } from "../terminal.js";
+import { withClient } from "../with-client.js";
+
+/** `reconcile edit`: one resource in an editor. A change that somebody else made meanwhile is never overwritten. */
+export function editCommand(cli: Cli): CommandUnknownOpts {
+  return resourceCommand("edit")
+    .description("Opens VISUAL, EDITOR or vi. What you wrote is kept when it cannot be stored.")
+    .argument("<kind>", "a kind, or KIND/NAME")
+    .argument("[name]", "the resource")
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
+        const resource = await findResource(client, place, target);
+        const label = `${resource.key.kind}/${resource.key.name}`;
+        const original = yamlText(manifestOf(resource));
+        const draft = new Draft(
+          resource.key,
+          `# ${label}: save and close to store it; with nothing changed, or empty, nothing is.\n${original}`,
+        );
+        const sayUnchanged = () => cli.out.write(`${label} ${cli.out.style("dim", "unchanged")}\n`);
+        if (!(await draft.edit(cli.env))) return await sayUnchanged();
+        try {
+          const manifest = readDraft(draft, resource);
+          const opened = parseManifests(original, draft.file, place.namespace).manifests[0];
+          const isSame = isDeepStrictEqual(manifest.draft, opened?.draft);
+          if (!isSame) await store(client, resource, original, manifest);
+          draft.remove();
+          if (isSame) return await sayUnchanged();
+        } catch (error) {
+          const { text, exitCode, problems } = describeFailure(error);
+          throw new Failure(
+            `${text}; nothing is stored. Your text is in ${draft.file}: compare it by "reconcile diff -f", correct it, apply it`,
+            exitCode,
+            problems,
+          );
+        }
+        await cli.out.write(`${label} ${cli.out.style("yellow", "edited")}\n`);
+      });
+    });
+}
+
+function readDraft({ file, text }: Draft, { key }: ClientResource): Manifest {
+  const { manifests, problems } = parseManifests(text, file, key.namespace);
+  if (problems.length > 0) throw new Failure("this is no manifest", EXIT.usage, problems);
+  const [manifest, ...more] = manifests;
+  if (manifest === undefined || more.length > 0) throw usageError(`${file}: must be one manifest`);
+  if (keyText(manifest.draft.key) === keyText(key)) return manifest;
+  throw usageError(
+    `${manifest.source.atField("name")}: group, kind, namespace and name must stay; apply makes another resource`,
+  );
+}
+
+/** A status or a label that a reconciler wrote meanwhile is no reason to refuse; what the text shows is. */
+async function store(
+  client: ResourceClient,
+  opened: ClientResource,
+  original: string,
+  { draft }: Manifest,
+): Promise<void> {
+  const { key, uid } = opened;
+  for (let { revision } = opened; ; ) {
+    try {
+      await client.update({ ...draft, owner: draft.owner ?? null }, { revision, uid });
+      return;
+    } catch (error) {
+      if (!isConflict(error)) throw error;
+      const stored = await client.get(key);
+      if (stored?.uid !== uid || yamlText(manifestOf(stored)) !== original) {
+        throw new Failure(`${key.kind}/${key.name} was changed by somebody else meanwhile`, EXIT.failed);
+      }
+      revision = stored.revision;
+    }
+  }
+}

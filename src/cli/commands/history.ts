@@ -1,0 +1,65 @@
+import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import type { ResourceClient, ResourceKey } from "../../client/index.js";
+import { Failure, usageError } from "../exit-codes.js";
+import { resourceCommand } from "../options.js";
+import type { Place } from "../place.js";
+import { readCount } from "../printers/count.js";
+import { unifiedDiff } from "../printers/diff.js";
+import { showTime } from "../printers/duration.js";
+import { HISTORY_COLUMNS } from "../printers/history-table.js";
+import { documentOf } from "../printers/resource-document.js";
+import { Table } from "../printers/table.js";
+import { yamlText } from "../printers/yaml.js";
+import { recentChanges, type Step } from "../recent-changes.js";
+import { lookUpResource, type NamedTarget, readNamedTarget } from "../target.js";
+import type { Cli } from "../terminal.js";
+import { withClient } from "../with-client.js";
+
+/** `reconcile history`: what the log has kept of one key, newest first; of a removed resource too. */
+export function historyCommand(cli: Cli): CommandUnknownOpts {
+  return resourceCommand("history")
+    .argument("<kind>", "a kind, or KIND/NAME")
+    .argument("[name]", "the resource")
+    .option("--diff", "each change as a diff of the whole resource")
+    .option("--limit <count>", "how many changes at most", readCount, 20)
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
+        const key = await findKey(client, place, target);
+        const steps = [];
+        for await (const step of recentChanges(client, key, options.limit)) {
+          steps.push(step);
+          if (options.diff) await cli.out.write(stepDiff(cli, step));
+        }
+        if (steps.length === 0)
+          throw new Failure(`the log has nothing of ${target.kind}/${target.name} in namespace ${place.namespace}`);
+        if (!options.diff) await new Table(cli.out, HISTORY_COLUMNS).print(steps);
+      });
+    });
+}
+
+/** A removed resource has a history too, but only the list of kinds tells its group. */
+async function findKey(client: ResourceClient, place: Place, target: NamedTarget): Promise<ResourceKey> {
+  const found = await lookUpResource(client, place, target);
+  if (found !== undefined) return found.key;
+  const { kind, name } = target;
+  const { namespace } = place;
+  if (place.group !== undefined) return { resourceGroup: place.group, kind, namespace, name };
+  const groups = (await client.kinds()).kinds.filter((each) => each.kind === kind).map((each) => each.resourceGroup);
+  const [resourceGroup] = groups;
+  if (resourceGroup !== undefined && groups.length === 1) return { resourceGroup, kind, namespace, name };
+  throw usageError(`there is no ${kind}/${name}; for the history of a removed one name its --group`);
+}
+
+function stepDiff({ out }: Cli, { entry, before }: Step): string {
+  const after = entry.type === "DELETED" ? "" : yamlText(documentOf(entry.resource));
+  const title = `revision ${entry.revision}, ${entry.type}, ${showTime(entry.committedAt)}`;
+  return unifiedDiff(
+    out,
+    {
+      title: before === undefined ? "nothing" : `revision ${before.revision}`,
+      text: before === undefined ? "" : yamlText(documentOf(before)),
+    },
+    { title, text: after },
+  );
+}

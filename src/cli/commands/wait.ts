@@ -1,0 +1,40 @@
+import { type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { resourceCommand, timeoutOption } from "../options.js";
+import { lookUpResource, readNamedTarget } from "../target.js";
+import type { Cli } from "../terminal.js";
+import { conditionGoal, DELETED, type Goal, READY, waitFor } from "../wait-for.js";
+import { withClient } from "../with-client.js";
+
+/** `reconcile wait`: until one resource is as wanted. It need not be there yet. */
+export function waitCommand(cli: Cli): CommandUnknownOpts {
+  return resourceCommand("wait")
+    .argument("<kind>", "a kind, or KIND/NAME")
+    .argument("[name]", "the resource")
+    .addOption(
+      new Option("--for <goal>", "ready, deleted, condition=TYPE or condition=TYPE=STATUS")
+        .argParser(readGoal)
+        .default(READY, "ready"),
+    )
+    .addOption(timeoutOption("how long at most"))
+    .action(async (kind, name, options) => {
+      const target = readNamedTarget(kind, name);
+      await withClient(cli, options, async (client, place) => {
+        const found = await lookUpResource(client, place, target);
+        const { group, namespace } = place;
+        // Of one that is not there, the group need not be known: a watch takes the first that comes.
+        const key = found?.key ?? { ...(group !== undefined && { resourceGroup: group }), namespace, ...target };
+        await waitFor(client, key, options.for, { deadline: performance.now() + options.timeout, signal: cli.signal });
+        await cli.out.write(`${target.kind}/${target.name} is ${options.for.words}\n`);
+      });
+    });
+}
+
+function readGoal(text: string): Goal {
+  if (text === "ready") return READY;
+  if (text === "deleted") return DELETED;
+  const [, type, status = "True"] = /^condition=([^=]+)(?:=(True|False|Unknown))?$/.exec(text) ?? [];
+  if (type !== undefined) return conditionGoal(type, status);
+  throw new InvalidArgumentError(
+    "It must be ready, deleted, condition=TYPE, or condition=TYPE=STATUS with True, False or Unknown.",
+  );
+}

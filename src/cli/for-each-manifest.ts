@@ -1,0 +1,30 @@
+import pLimit from "p-limit";
+import { keyText } from "./key-text.js";
+import { type Manifest, ownerKey } from "./manifest/read-manifest.js";
+
+/** As many at once: the server commits what comes together in one transaction. */
+const CONCURRENCY = 64;
+
+/**
+ * Works on all manifests, many at once, each after the one it belongs to; owners must not go in a circle. The answers come in the
+ * order of the manifests; each rejects or resolves on its own.
+ */
+export function forEachManifest<T>(
+  manifests: readonly Manifest[],
+  work: (manifest: Manifest) => Promise<T>,
+): readonly Promise<T>[] {
+  const limit = pLimit(CONCURRENCY);
+  const byKey = new Map(manifests.map((manifest) => [keyText(manifest.draft.key), manifest]));
+  const started = new Map<Manifest, Promise<T>>();
+  const start = (manifest: Manifest): Promise<T> => {
+    const known = started.get(manifest);
+    if (known !== undefined) return known;
+    const owner = byKey.get(ownerKey(manifest) ?? "");
+    const run = () => limit(work, manifest);
+    // Whether or not its owner's went well: if the owner is not there, the server will say so.
+    const done = owner === undefined ? run() : start(owner).then(run, run);
+    started.set(manifest, done);
+    return done;
+  };
+  return manifests.map(start);
+}

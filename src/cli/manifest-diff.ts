@@ -1,0 +1,18 @@
+import type { Applied } from "../client/index.js";
+import type { Manifest } from "./manifest/read-manifest.js";
+import { unifiedDiff } from "./printers/diff.js";
+import { manifestOf } from "./printers/resource-document.js";
+import { yamlText } from "./printers/yaml.js";
+import type { Output } from "./terminal.js";
+
+/** What a dry run of an apply says would change, as a diff of manifests; empty when nothing would. */
+export function manifestDiff(output: Output, { source, draft }: Manifest, dryRun: Applied<unknown, unknown>): string {
+  if (!dryRun.isChanged) return "";
+  const { previous, resource } = dryRun;
+  const name = `${draft.key.kind}/${draft.key.name}`;
+  return unifiedDiff(
+    output,
+    { title: `${name} as stored`, text: previous === undefined ? "" : yamlText(manifestOf(previous)) },
+    { title: `${name} of ${source.atField("")}`, text: yamlText(manifestOf(resource)) },
+  );
+}

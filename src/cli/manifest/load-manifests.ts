@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { EXIT, Failure, usageError } from "../exit-codes.js";
+import { keyText } from "../key-text.js";
+import { choosePlace, type PlaceOptions } from "../place.js";
+import type { Cli } from "../terminal.js";
+import { parseManifests } from "./parse-manifests.js";
+import { type Manifest, ownerKey } from "./read-manifest.js";
+
+const ENDINGS = [".yaml", ".yml", ".json"];
+
+/**
+ * Reads all manifests of files, of directories (with those below them) and, for `-`, of standard input, in that order. Nothing is
+ * done by halves: with anything wrong anywhere it fails, and says all of it.
+ */
+export async function loadManifests(
+  cli: Cli,
+  options: PlaceOptions & { readonly filename: readonly string[] },
+): Promise<readonly Manifest[]> {
+  const { filename: paths } = options;
+  const { namespace } = choosePlace(cli.env, options);
+  const problems: string[] = [];
+  const manifests: Manifest[] = [];
+  for (const path of paths.flatMap(filesOf)) {
+    const content = path === "-" ? await text(cli.stdin) : readFileSync(path, "utf8");
+    const parsed = parseManifests(content, path === "-" ? "stdin" : path, namespace);
+    manifests.push(...parsed.manifests);
+    problems.push(...parsed.problems);
+  }
+  problems.push(...contradictions(manifests));
+  if (problems.length > 0) throw new Failure("nothing was sent; correct the files first", EXIT.usage, problems);
+  if (manifests.length === 0) throw usageError(`${paths.join(", ")}: there is no manifest in it`);
+  return manifests;
+}
+
+/** What is wrong with manifests only together: one resource twice, owners in a circle. */
+function contradictions(manifests: readonly Manifest[]): readonly string[] {
+  const byKey = new Map<string, Manifest>();
+  const duplicates = manifests.flatMap((manifest) => {
+    const { key } = manifest.draft;
+    const first = byKey.get(keyText(key));
+    byKey.set(keyText(key), first ?? manifest);
+    if (first === undefined) return [];
+    return [`${placeOf(manifest)}: ${key.kind}/${key.name} is declared already at ${placeOf(first)}`];
+  });
+  const circles = manifests.filter((manifest) => {
+    const seen = new Set<Manifest>();
+    let owner = byKey.get(ownerKey(manifest) ?? "");
+    while (owner !== undefined && !seen.has(owner) && owner !== manifest) {
+      seen.add(owner);
+      owner = byKey.get(ownerKey(owner) ?? "");
+    }
+    return owner === manifest;
+  });
+  return [
+    ...duplicates,
+    ...circles.map(
+      ({ source }) => `${source.atField("owner")}: owner leads back to this manifest; leave it out in one of them`,
+    ),
+  ];
+}
+
+function placeOf({ source }: Manifest): string {
+  return source.atField("");
+}
+
+function filesOf(path: string): readonly string[] {
+  if (path === "-") return [path];
+  try {
+    if (!statSync(path).isDirectory()) return [path];
+    const names = readdirSync(path, { recursive: true, encoding: "utf8" }).sort();
+    return names.filter((name) => ENDINGS.includes(extname(name))).map((name) => join(path, name));
+  } catch (error) {
+    throw usageError(
+      `${path}: ${error instanceof Error && "code" in error ? (WORDS.get(error.code) ?? error.code) : error}`,
+    );
+  }
+}
+
+const WORDS: ReadonlyMap<unknown, string> = new Map([
+  ["ENOENT", "there is no such file or directory"],
+  ["EACCES", "may not be read"],
+]);

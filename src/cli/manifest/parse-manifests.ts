@@ -1,0 +1,44 @@
+import { type Document, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
+import { YAML_OPTIONS } from "../printers/yaml.js";
+import { type Complain, type Manifest, readManifest } from "./read-manifest.js";
+import { ManifestSource } from "./source.js";
+
+/** What a text declares, and everything that is wrong with it. */
+export interface Parsed {
+  readonly manifests: readonly Manifest[];
+  /** Each begins with `file:line:column: `. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads YAML (any number of documents) or JSON, which is YAML too. A document is one manifest or a list of them; an empty one
+ * counts for nothing. `namespace` is for manifests that name none.
+ */
+export function parseManifests(text: string, file: string, namespace: string): Parsed {
+  const lines = new LineCounter();
+  // For an empty text the package answers with an empty list that has marks of its own.
+  const documents: readonly Document[] = parseAllDocuments(text, {
+    ...YAML_OPTIONS,
+    lineCounter: lines,
+    prettyErrors: false,
+  });
+  const manifests: Manifest[] = [];
+  const problems: string[] = [];
+  for (const document of documents) {
+    const source = (node: Node) => new ManifestSource(file, document, lines, node);
+    for (const { pos, message } of document.errors) {
+      const { line, col } = lines.linePos(pos[0]);
+      problems.push(`${file}:${line}:${col}: ${message}`);
+    }
+    const { contents, errors } = document;
+    const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+    if (errors.length > 0 || isEmpty) continue;
+    for (const node of isSeq<Node>(contents) ? contents.items : [contents]) {
+      const place = source(node);
+      const complain: Complain = (at, problem) => problems.push(`${place.at(at)}: ${problem}`);
+      const manifest = readManifest(place, namespace, complain);
+      if (manifest !== undefined) manifests.push(manifest);
+    }
+  }
+  return { manifests, problems };
+}

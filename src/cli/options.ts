@@ -1,0 +1,38 @@
+import { Command, Option } from "@commander-js/extra-typings";
+import { readDuration } from "./printers/duration.js";
+
+/** A command that speaks to a server. */
+export function connectedCommand(name: string) {
+  return new Command(name)
+    .addOption(new Option("--server <url>", "the server (or RECONCILE_SERVER)"))
+    .addOption(new Option("--context <name>", 'a context of "reconcile config"'));
+}
+
+/** A command about manifests: they say themselves what they are about, but may leave the namespace out. */
+export function manifestCommand(name: string) {
+  return connectedCommand(name).addOption(namespaceOption("for manifests that name none")).addOption(filesOption());
+}
+
+/** A command about resources of one namespace. */
+export function resourceCommand(name: string) {
+  return connectedCommand(name)
+    .addOption(namespaceOption("the namespace"))
+    .addOption(new Option("-g, --group <name>", "the group, where a kind is in several"));
+}
+
+/** Where manifests come from. */
+export function filesOption() {
+  return new Option(
+    "-f, --filename <path...>",
+    "files or directories of manifests, or - for standard input",
+  ).makeOptionMandatory();
+}
+
+/** How long something is waited for, in milliseconds. */
+export function timeoutOption(what: string) {
+  return new Option("--timeout <duration>", what).argParser(readDuration).default(60_000, "1m");
+}
+
+function namespaceOption(what: string) {
+  return new Option("-n, --namespace <name>", `${what} (default: the context's, else default)`);
+}

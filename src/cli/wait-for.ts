@@ -1,0 +1,59 @@
+import type { ClientResource, ResourceClient, ResourceKey, ResourceSelection } from "../client/index.js";
+import { findCondition, isReady } from "../controlloop/conditions.js";
+import { EXIT, Failure } from "./exit-codes.js";
+
+/** What can be waited for. Of a resource that is not there, `undefined` is asked. */
+export interface Goal {
+  /** For people: `website/blog` … `is ready`. */
+  readonly words: string;
+  readonly isReached: (resource: ClientResource | undefined) => boolean;
+}
+
+export const READY: Goal = { words: "ready", isReached: (resource) => resource !== undefined && isReady(resource) };
+export const DELETED: Goal = { words: "deleted", isReached: (resource) => resource === undefined };
+
+/** A condition of that type with that status, said of the present generation. */
+export function conditionGoal(type: string, status: string): Goal {
+  return {
+    words: `${type}=${status}`,
+    isReached: (resource) => resource !== undefined && findCondition(resource, type)?.status === status,
+  };
+}
+
+/** Resolves when the one resource that is selected is as the goal says. Fails with the exit code of a timeout at `deadline` (of performance.now), and says how it stood. */
+export async function waitFor(
+  client: ResourceClient,
+  one: ResourceSelection & Pick<ResourceKey, "kind" | "name">,
+  goal: Goal,
+  options: { readonly deadline: number; readonly signal: AbortSignal },
+): Promise<void> {
+  const timeout = AbortSignal.timeout(Math.max(0, Math.ceil(options.deadline - performance.now())));
+  const signal = AbortSignal.any([timeout, options.signal]);
+  let latest: ClientResource | undefined;
+  let isComplete = false;
+  for await (const { events } of client.watch(one, { sendInitialState: true, isSummary: true, signal })) {
+    for (const event of events) {
+      if (event.type === "SYNCED") isComplete = true;
+      else if (event.type === "RESYNC") isComplete = false;
+      else if (event.type !== "DELETED") latest = event.resource;
+      else if (event.movedTo === undefined) latest = undefined;
+    }
+    if (isComplete && goal.isReached(latest)) return;
+  }
+  const { kind, name } = one;
+  throw new Failure(
+    `${kind}/${name} is not ${goal.words} in time: ${isComplete ? standing(latest) : "the server has not told yet how it is"}`,
+    EXIT.timeout,
+  );
+}
+
+function standing(resource: ClientResource | undefined): string {
+  if (resource === undefined) return "there is no such resource";
+  const { generation, observedGeneration, finalizers, deletionRequestedAt } = resource;
+  if (deletionRequestedAt !== undefined) return `its deletion waits for ${finalizers.join(", ")}`;
+  if (observedGeneration < generation) return `no reconciler has finished its generation ${generation} yet`;
+  const ready = findCondition(resource, "Ready");
+  return ready === undefined
+    ? "it has no condition Ready"
+    : `Ready is ${ready.status}: ${ready.message || ready.reason}`;
+}

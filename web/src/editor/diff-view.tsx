@@ -1,0 +1,30 @@
+import { structuredPatch } from "diff";
+
+const CONTEXT_LINES = 3;
+
+/** The lines in which two texts differ, with some around them. */
+export function DiffView({ before, after }: { readonly before: string; readonly after: string }) {
+  if (before === after) return <p className="quiet">Nothing: it is stored like this already.</p>;
+  const { hunks } = structuredPatch("", "", before, after, "", "", { context: CONTEXT_LINES });
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: WCAG 2.1.1: long lines are scrolled with the keyboard too
+    <pre className="diff" tabIndex={0}>
+      {hunks.map(({ oldStart, lines }) => (
+        <code key={oldStart}>
+          <span className="place">from line {oldStart}</span>
+          {lines.map((line, at) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: lines have nothing else that tells them apart, and never move
+            <span key={at} className={CLASSES.get(line[0])}>
+              {line}
+            </span>
+          ))}
+        </code>
+      ))}
+    </pre>
+  );
+}
+
+const CLASSES: ReadonlyMap<string | undefined, string> = new Map([
+  ["+", "added"],
+  ["-", "removed"],
+]);

@@ -1,0 +1,64 @@
+import { timestampMs } from "@bufbuild/protobuf/wkt";
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import type { KindSummary } from "../../../gen/reconcile/v1/resource_service_pb.js";
+import { Age } from "../elements/age.js";
+import { pathOfResources } from "../shell/pages.js";
+import "./totals.css";
+
+/** The sums over all kinds; each leads to what it counts. */
+export function Totals({ kinds = [] }: { readonly kinds: readonly KindSummary[] | undefined }) {
+  const sum = (count: (kind: KindSummary) => bigint) => kinds.reduce((total, kind) => total + count(kind), 0n);
+  const waitingSince = kinds.flatMap(({ oldestDueAt }) =>
+    oldestDueAt === undefined ? [] : [timestampMs(oldestDueAt)],
+  );
+  const oldest = waitingSince.length === 0 ? undefined : Math.min(...waitingSince);
+  return (
+    <dl className="totals">
+      <Total name="Resources" value={format(sum(({ resources }) => resources))} href={pathOfResources({})} />
+      <Total
+        name="Pending"
+        value={format(sum(({ pending }) => pending))}
+        href={pathOfResources({ state: "pending" })}
+        title="The reconciler has not finished the latest desired state"
+      />
+      <Total
+        name="Not ready"
+        value={format(sum(({ notReady }) => notReady))}
+        href={pathOfResources({ state: "not-ready" })}
+        title="The condition Ready is there and not True"
+      />
+      <Total name="Failing" value={format(sum(({ failing }) => failing))} title="The last pass failed" />
+      <Total
+        name="Quarantined"
+        value={format(sum(({ quarantined }) => quarantined))}
+        href="/reconcilers"
+        title="Workers died holding it: tried again only now and then"
+      />
+      <Total
+        name="Queue"
+        value={`${format(sum(({ due }) => due))} due, ${format(sum(({ leased }) => leased))} held`}
+        title="Work that nobody holds yet, and work that a worker holds"
+      />
+      <Total name="Oldest wait" value={<Age at={oldest} />} title="How long the longest due work has been waiting" />
+    </dl>
+  );
+}
+
+function Total(props: {
+  readonly name: string;
+  readonly value: ReactNode;
+  readonly href?: string;
+  readonly title?: string;
+}) {
+  return (
+    <div title={props.title}>
+      <dt>{props.name}</dt>
+      <dd>{props.href === undefined ? props.value : <Link href={props.href}>{props.value}</Link>}</dd>
+    </div>
+  );
+}
+
+function format(count: bigint): string {
+  return count.toLocaleString("en");
+}

@@ -1,0 +1,29 @@
+import { memo, useMemo } from "react";
+import { parseExact } from "../../../src/cli/printers/exact.js";
+import { yamlText } from "../../../src/cli/printers/yaml.js";
+import { Panel } from "../elements/panel.js";
+import "./payload-panel.css";
+
+/** A larger text is shown as it is stored: making YAML of it would freeze the page. */
+const YAML_MAX_CHARACTERS = 100_000;
+
+/** A spec or a status as YAML, with every number as it was written. */
+export const PayloadPanel = memo(function PayloadPanel({
+  title,
+  json,
+}: {
+  readonly title: string;
+  readonly json: string;
+}) {
+  const text = useMemo(() => (json.length > YAML_MAX_CHARACTERS ? json : yamlText(parseExact(json)).trimEnd()), [json]);
+  return (
+    <Panel
+      title={title}
+      scroll={
+        <pre className="payload">
+          <code>{text === "null" ? <span className="quiet">nothing yet</span> : text}</code>
+        </pre>
+      }
+    />
+  );
+});
