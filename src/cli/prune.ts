@@ -1,6 +1,7 @@
 import { isNotFound, type ResourceClient } from "../client/index.js";
 import { keyText } from "./key-text.js";
 import type { Manifest } from "./manifest/read-manifest.js";
+import { nameOf } from "./name-of.js";
 import type { Cli } from "./terminal.js";
 
 /** Deletes what `selector` matches in the kinds and namespaces of the manifests and none of them declares. Prints each. */
@@ -29,7 +30,7 @@ export async function prune(
       await client.delete(key, { uid, dryRun }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error; // its owner took it along
       });
-      await cli.out.write(`${key.kind}/${key.name} ${cli.out.style("red", "pruned")}${dryRun ? " (dry run)" : ""}\n`);
+      await cli.out.write(`${nameOf(key)} ${cli.out.style("red", "pruned")}${dryRun ? " (dry run)" : ""}\n`);
     }
   }
 }

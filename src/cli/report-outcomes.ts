@@ -2,6 +2,8 @@ import { ApiError } from "../client/index.js";
 import { EXIT, Failure } from "./exit-codes.js";
 import { describeFailure } from "./failure-text.js";
 import type { Manifest } from "./manifest/read-manifest.js";
+import { nameOf } from "./name-of.js";
+import { printable } from "./printable.js";
 import { Progress } from "./printers/progress.js";
 import type { Cli } from "./terminal.js";
 
@@ -42,8 +44,8 @@ export async function reportOutcomes<T>(
       failures.push(exitCode);
       const place = manifest.source.atField(error instanceof ApiError ? error.field : "");
       // Failures of our own say what they are about.
-      const name = error instanceof ApiError ? `${err.style("red", nameOf(manifest))}: ` : "";
-      await err.write(`${place}: ${name}${text}\n`);
+      const name = error instanceof ApiError ? `${err.style("red", nameOf(manifest.draft.key))}: ` : "";
+      await err.write(`${place}: ${name}${printable(text)}\n`);
     }
     progress.show(i + 1);
   }
@@ -59,9 +61,4 @@ export function throwIfAnyFailed(failures: readonly number[], total: number): vo
     `${failures.length} of ${total} failed`,
     failures.every((code) => code === first) ? first : EXIT.failed,
   );
-}
-
-/** `website/blog`. */
-export function nameOf({ draft: { key } }: Manifest): string {
-  return `${key.kind}/${key.name}`;
 }

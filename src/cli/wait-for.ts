@@ -1,6 +1,7 @@
 import type { ClientResource, ResourceClient, ResourceKey, ResourceSelection } from "../client/index.js";
 import { findCondition, isReady } from "../controlloop/conditions.js";
 import { EXIT, Failure } from "./exit-codes.js";
+import { nameOf } from "./name-of.js";
 
 /** What can be waited for. Of a resource that is not there, `undefined` is asked. */
 export interface Goal {
@@ -40,9 +41,8 @@ export async function waitFor(
     }
     if (isComplete && goal.isReached(latest)) return;
   }
-  const { kind, name } = one;
   throw new Failure(
-    `${kind}/${name} is not ${goal.words} in time: ${isComplete ? standing(latest) : "the server has not told yet how it is"}`,
+    `${nameOf(one)} is not ${goal.words} in time: ${isComplete ? standing(latest) : "the server has not told yet how it is"}`,
     EXIT.timeout,
   );
 }

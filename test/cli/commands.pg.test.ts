@@ -55,6 +55,14 @@ describe("reconcile apply", () => {
     });
   });
 
+  it("shows what would move a cursor instead of obeying it", async () => {
+    const { out } = await run("apply", "-f", file(manifest("trap", '"a\\u001b[2J\\u009b"')));
+    expect(out).toBe("trap/a\\u001b[2J\\u009b created\n");
+    expect((await run("get", "trap")).out + (await run("describe", "trap", "a\u001b[2J\u009b")).out).not.toMatch(
+      /(?!\n)\p{Cc}/u,
+    );
+  });
+
   it("applies an owner before what belongs to it, wherever they stand", async () => {
     const path = file(manifest("leg", "l", "owner: {kind: table, name: t}") + manifest("table", "t"));
     const dry = await run("apply", "-f", path, "--dry-run");

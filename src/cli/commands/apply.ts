@@ -6,9 +6,10 @@ import { usageError } from "../exit-codes.js";
 import { forEachManifest } from "../for-each-manifest.js";
 import { loadManifests } from "../manifest/load-manifests.js";
 import { manifestDiff } from "../manifest-diff.js";
+import { nameOf } from "../name-of.js";
 import { manifestCommand, timeoutOption } from "../options.js";
 import { prune } from "../prune.js";
-import { nameOf, reportOutcomes, throwIfAnyFailed } from "../report-outcomes.js";
+import { reportOutcomes, throwIfAnyFailed } from "../report-outcomes.js";
 import type { Cli, Style } from "../terminal.js";
 import { READY, waitFor } from "../wait-for.js";
 import { withClient } from "../with-client.js";
@@ -34,7 +35,7 @@ export function applyCommand(cli: Cli): CommandUnknownOpts {
         );
         const { succeeded, failures } = await reportOutcomes(cli, manifests, applied, (answer, manifest) => {
           const diff = isDry ? manifestDiff(cli.out, manifest, answer) : "";
-          return `${diff}${nameOf(manifest)} ${resultWord(cli, answer)}${isDry ? " (dry run)" : ""}\n`;
+          return `${diff}${nameOf(manifest.draft.key)} ${resultWord(cli, answer)}${isDry ? " (dry run)" : ""}\n`;
         });
         if (selector !== undefined) await prune(cli, client, { manifests, selector, dryRun: isDry });
         throwIfAnyFailed(failures, manifests.length);
@@ -44,7 +45,12 @@ export function applyCommand(cli: Cli): CommandUnknownOpts {
         const waits = succeeded.map(({ draft }) =>
           limit(() => waitFor(client, draft.key, READY, { deadline, signal: cli.signal })),
         );
-        const waited = await reportOutcomes(cli, succeeded, waits, (_, manifest) => `${nameOf(manifest)} is ready\n`);
+        const waited = await reportOutcomes(
+          cli,
+          succeeded,
+          waits,
+          (_, manifest) => `${nameOf(manifest.draft.key)} is ready\n`,
+        );
         throwIfAnyFailed(waited.failures, succeeded.length);
       });
     });

@@ -7,6 +7,7 @@ import { describeFailure } from "../failure-text.js";
 import { keyText } from "../key-text.js";
 import { parseManifests } from "../manifest/parse-manifests.js";
 import type { Manifest } from "../manifest/read-manifest.js";
+import { nameOf } from "../name-of.js";
 import { resourceCommand } from "../options.js";
 import { manifestOf } from "../printers/resource-document.js";
 import { yamlText } from "../printers/yaml.js";
@@ -24,7 +25,7 @@ export function editCommand(cli: Cli): CommandUnknownOpts {
       const target = readNamedTarget(kind, name);
       await withClient(cli, options, async (client, place) => {
         const resource = await findResource(client, place, target);
-        const label = `${resource.key.kind}/${resource.key.name}`;
+        const label = nameOf(resource.key);
         const original = yamlText(manifestOf(resource));
         const draft = new Draft(
           resource.key,
@@ -79,7 +80,7 @@ async function store(
       if (!isConflict(error)) throw error;
       const stored = await client.get(key);
       if (stored?.uid !== uid || yamlText(manifestOf(stored)) !== original) {
-        throw new Failure(`${key.kind}/${key.name} was changed by somebody else meanwhile`, EXIT.failed);
+        throw new Failure(`${nameOf(key)} was changed by somebody else meanwhile`, EXIT.failed);
       }
       revision = stored.revision;
     }

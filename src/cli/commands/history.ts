@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { ResourceClient, ResourceKey } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
+import { nameOf } from "../name-of.js";
 import { resourceCommand } from "../options.js";
 import type { Place } from "../place.js";
 import { readCount } from "../printers/count.js";
@@ -32,7 +33,7 @@ export function historyCommand(cli: Cli): CommandUnknownOpts {
           if (options.diff) await cli.out.write(stepDiff(cli, step));
         }
         if (steps.length === 0)
-          throw new Failure(`the log has nothing of ${target.kind}/${target.name} in namespace ${place.namespace}`);
+          throw new Failure(`the log has nothing of ${nameOf(target)} in namespace ${place.namespace}`);
         if (!options.diff) await new Table(cli.out, HISTORY_COLUMNS).print(steps);
       });
     });
@@ -48,7 +49,7 @@ async function findKey(client: ResourceClient, place: Place, target: NamedTarget
   const groups = (await client.kinds()).kinds.filter((each) => each.kind === kind).map((each) => each.resourceGroup);
   const [resourceGroup] = groups;
   if (resourceGroup !== undefined && groups.length === 1) return { resourceGroup, kind, namespace, name };
-  throw usageError(`there is no ${kind}/${name}; for the history of a removed one name its --group`);
+  throw usageError(`there is no ${nameOf(target)}; for the history of a removed one name its --group`);
 }
 
 function stepDiff({ out }: Cli, { entry, before }: Step): string {

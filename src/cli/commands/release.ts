@@ -1,4 +1,5 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { nameOf } from "../name-of.js";
 import { resourceCommand } from "../options.js";
 import { findResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
@@ -14,7 +15,7 @@ export function releaseCommand(cli: Cli): CommandUnknownOpts {
       await withClient(cli, options, async (client, place) => {
         const { key } = await findResource(client, place, target);
         await client.releaseQuarantine(key);
-        await cli.out.write(`${key.kind}/${key.name} released\n`);
+        await cli.out.write(`${nameOf(key)} released\n`);
       });
     });
 }

@@ -1,4 +1,5 @@
 import { type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { nameOf } from "../name-of.js";
 import { resourceCommand, timeoutOption } from "../options.js";
 import { lookUpResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
@@ -24,7 +25,7 @@ export function waitCommand(cli: Cli): CommandUnknownOpts {
         // Of one that is not there, the group need not be known: a watch takes the first that comes.
         const key = found?.key ?? { ...(group !== undefined && { resourceGroup: group }), namespace, ...target };
         await waitFor(client, key, options.for, { deadline: performance.now() + options.timeout, signal: cli.signal });
-        await cli.out.write(`${target.kind}/${target.name} is ${options.for.words}\n`);
+        await cli.out.write(`${nameOf(target)} is ${options.for.words}\n`);
       });
     });
 }
