@@ -103,13 +103,9 @@ export class ResourceClient {
     { pending = false, pageSize = 500, isSummary = false } = {},
   ): AsyncGenerator<ClientResource<Spec, Status>, void, undefined> {
     const payloadEncoding = isSummary ? PayloadEncoding.SUMMARY : PayloadEncoding.JSON;
-    for (let pageToken = ""; ; ) {
-      const request = { filter: selection, pending, pageSize, pageToken, payloadEncoding };
-      const page = await this.#retried((options) => this.#api.listResources(request, options));
-      for (const resource of page.resources) yield readResource(resource);
-      pageToken = page.nextPageToken;
-      if (pageToken === "") return;
-    }
+    const request = { filter: selection, pending, pageSize, payloadEncoding };
+    const pages = this.#pages((page, options) => this.#api.listResources({ ...request, ...page }, options));
+    for await (const { resources } of pages) for (const resource of resources) yield readResource(resource);
   }
 
   /** Replaces the whole desired state of an existing resource. */
@@ -172,7 +168,7 @@ export class ResourceClient {
         return { removed: (await this.#api.deleteResource(request, call)).removed };
       } catch (error) {
         // The answer to an earlier try was lost: that one removed it.
-        if (call.attempt > 1 && isNotFound(ApiError.from(error))) return { removed: true };
+        if (call.attempt > 1 && !terms.dryRun && isNotFound(ApiError.from(error))) return { removed: true };
         throw error;
       }
     });
@@ -213,7 +209,7 @@ export class ResourceClient {
         await this.#connection.reconcilers.releaseQuarantine({ key, dryRun }, options);
       } catch (error) {
         // The answer to an earlier try was lost: that one released it.
-        if (options.attempt === 1 || ApiError.from(error).reason !== "NOT_QUARANTINED") throw error;
+        if (options.attempt === 1 || dryRun || ApiError.from(error).reason !== "NOT_QUARANTINED") throw error;
       }
     });
   }
@@ -226,13 +222,11 @@ export class ResourceClient {
   /** The queue's entries, by key, fetching pages as they are needed. */
   async *listWork(filter: WorkFilter = {}): AsyncGenerator<ClientListedWork, void, undefined> {
     const { resourceGroup = "", kind = "", state = "UNSPECIFIED" } = filter;
-    for (let pageToken = ""; ; ) {
-      const request = { resourceGroup, kind, state: WorkState[state], pageToken, pageSize: WORK_PAGE_SIZE };
-      const page = await this.#retried((options) => this.#connection.reconcilers.listWork(request, options));
-      for (const item of page.items) yield readListedWork(item);
-      pageToken = page.nextPageToken;
-      if (pageToken === "") return;
-    }
+    const request = { resourceGroup, kind, state: WorkState[state], pageSize: WORK_PAGE_SIZE };
+    const pages = this.#pages((page, options) =>
+      this.#connection.reconcilers.listWork({ ...request, ...page }, options),
+    );
+    for await (const { items } of pages) for (const item of items) yield readListedWork(item);
   }
 
   /** The live sessions of all workers, by reconciler and instance. */
@@ -254,13 +248,9 @@ export class ResourceClient {
     key: ResourceKey,
     { pageSize = 50 } = {},
   ): AsyncGenerator<ClientHistoryEntry<Spec, Status>, void, undefined> {
-    for (let pageToken = ""; ; ) {
-      const request = { key, pageSize, pageToken, ...JSON_TEXT };
-      const page = await this.#retried((options) => this.#api.getHistory(request, options));
-      for (const entry of page.entries) yield readHistoryEntry(entry);
-      pageToken = page.nextPageToken;
-      if (pageToken === "") return;
-    }
+    const request = { key, pageSize, ...JSON_TEXT };
+    const pages = this.#pages((page, options) => this.#api.getHistory({ ...request, ...page }, options));
+    for await (const { entries } of pages) for (const entry of entries) yield readHistoryEntry(entry);
   }
 
   /** The server that answers and what it stands on; also while PostgreSQL or Redis do not answer it. */
@@ -275,6 +265,18 @@ export class ResourceClient {
 
   get #api(): Connection["resources"] {
     return this.#connection.resources;
+  }
+
+  /** Fetches a page when the one before is used up. */
+  async *#pages<Page extends { readonly nextPageToken: string }>(
+    fetch: (page: { readonly pageToken: string }, options: CallOptions) => Promise<Page>,
+  ): AsyncGenerator<Page, void, undefined> {
+    for (let pageToken = ""; ; ) {
+      const page = await this.#retried((options) => fetch({ pageToken }, options));
+      yield page;
+      pageToken = page.nextPageToken;
+      if (pageToken === "") return;
+    }
   }
 
   #retried<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {

@@ -94,6 +94,7 @@ export class RedisConnections {
 
 /** Asks Redis now; its version, empty where the user may not ask for that. Rejects when there is no answer. */
 export async function askVersion(redis: Redis): Promise<string> {
+  if (!isReady(redis)) throw new Error("Redis is not connected");
   await redis.ping();
   const info = await redis.info("server").catch(() => "");
   return /^redis_version:(\S+)/m.exec(info)?.[1] ?? "";

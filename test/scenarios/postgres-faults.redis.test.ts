@@ -1,7 +1,7 @@
 import { pino } from "pino";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { connect } from "../../src/client/connect.js";
-import { ApiError, createResourceClient } from "../../src/client/index.js";
+import { ApiError, type ClientServerStatus, createResourceClient } from "../../src/client/index.js";
 import { defineReconciler, done, runControlLoop } from "../../src/controlloop/index.js";
 import { findHalfWritten, firstDifference } from "../support/history.js";
 import { hasRedis } from "../support/redis.js";
@@ -33,6 +33,14 @@ describe.skipIf(!hasRedis)("PostgreSQL", { timeout: 90_000 }, () => {
         expect(await refusalOf(url)).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
         const rest = await fetch(`${url}/api/v1/resources`);
         expect([rest.status, rest.headers.has("retry-after")]).toEqual([503, true]);
+        const status = await statusOf(url);
+        expect(status).toMatchObject({
+          postgres: { state: "FAILING" },
+          redis: { state: "OK" },
+          storeSchema: 0,
+          logs: [],
+        });
+        expect(status.postgres.message).toContain("DATABASE_URL");
       }
       const failed = () => [...load.failures.values()].reduce((sum, count) => sum + count, 0);
       const before = failed();
@@ -68,6 +76,13 @@ describe.skipIf(!hasRedis)("PostgreSQL", { timeout: 90_000 }, () => {
     },
   );
 });
+
+/** What an operator is told. */
+async function statusOf(url: string): Promise<ClientServerStatus> {
+  const client = createResourceClient(url);
+  onTestFinished(() => client.close());
+  return client.serverStatus();
+}
 
 /** What a strong read is answered. */
 async function refusalOf(url: string): Promise<ApiError> {

@@ -23,6 +23,11 @@ describe.skipIf(!hasRedis)("Redis", { timeout: 90_000 }, () => {
       what: "watchers are fed without Redis",
     });
     expect(await world.metric("publisher_events_total")).toBe(0);
+    const client = createResourceClient(world.replica(0).url);
+    onTestFinished(() => client.close());
+    const { redis, postgres } = await client.serverStatus();
+    expect([postgres.state, redis.state]).toEqual(["OK", "FAILING"]);
+    expect(redis.message).toContain("REDIS_URL");
 
     await world.redis.start();
     await expectHealed(world, load);

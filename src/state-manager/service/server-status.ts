@@ -80,11 +80,16 @@ async function ask<T>(question: () => Promise<T>): Promise<Asked<T>> {
     const answer = await Promise.race([question(), timeout]);
     return { answer, problem: "", tookMs: performance.now() - askedAt };
   } catch (error) {
-    const problem = error instanceof Error ? error.message : "no answer";
-    return { answer: undefined, problem, tookMs: performance.now() - askedAt };
+    return { answer: undefined, problem: wordsOf(error), tookMs: performance.now() - askedAt };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What the driver said, if it did: our own words about it are advice for callers. */
+function wordsOf(error: unknown): string {
+  const said = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return said instanceof Error && said.message !== "" ? said.message : "no answer";
 }
 
 function statusOf({ answer, problem, tookMs }: Asked<unknown>, version: string, advice: string): DependencyStatus {

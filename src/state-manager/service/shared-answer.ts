@@ -4,7 +4,8 @@ const MAX_AGE_MIN_MS = 1_000;
 
 /**
  * The answer to a question that is expensive and that many ask, shared by all: it is asked again only when the last answer is older
- * than 20 times what getting it took, and than 1 s. Whoever asks meanwhile waits for the same answer. A failure is not kept.
+ * than 20 times what getting it took, and than 1 s. Whoever asks meanwhile waits for the same answer. A failure is told for as long
+ * as it took to come.
  */
 export class SharedAnswer<T> {
   readonly #ask: () => Promise<T>;
@@ -16,21 +17,21 @@ export class SharedAnswer<T> {
   }
 
   get(): Promise<T> {
-    if (this.#latest === undefined || performance.now() > this.#freshUntil) this.#latest = this.#askNow();
+    if (this.#latest === undefined || performance.now() >= this.#freshUntil) this.#latest = this.#askNow();
     return this.#latest;
   }
 
   async #askNow(): Promise<T> {
     const askedAt = performance.now();
+    const tookMs = () => performance.now() - askedAt;
     this.#freshUntil = Number.POSITIVE_INFINITY;
     try {
-      return await this.#ask();
+      const answer = await this.#ask();
+      this.#freshUntil = performance.now() + Math.max(MAX_AGE_MIN_MS, MAX_AGE_TIMES * tookMs());
+      return answer;
     } catch (error) {
-      this.#latest = undefined;
+      this.#freshUntil = performance.now() + tookMs();
       throw error;
-    } finally {
-      const answeredAt = performance.now();
-      this.#freshUntil = answeredAt + Math.max(MAX_AGE_MIN_MS, MAX_AGE_TIMES * (answeredAt - askedAt));
     }
   }
 }

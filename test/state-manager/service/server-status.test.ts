@@ -35,7 +35,8 @@ test("answers within 2 s when nothing else does, and says what to do", async () 
 });
 
 test("tells what a dependency said instead of an answer, and that Redis is not used", async () => {
-  const status = await statusOf(() => Promise.reject(new Error("the database is not reachable")), undefined);
-  expect(status.postgres.message).toMatch(/^the database is not reachable: /);
+  const refused = new Error("the database is not reachable; retry", { cause: new Error("connect ECONNREFUSED") });
+  const status = await statusOf(() => Promise.reject(refused), undefined);
+  expect(status.postgres.message).toMatch(/^connect ECONNREFUSED: /);
   expect(status.redis).toMatchObject({ state: "DISABLED", message: "" });
 });

@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { columnArrays } from "../../../src/state-manager/store/columns.js";
-import { COUNT_KINDS } from "../../../src/state-manager/store/statements/kinds.js";
 import { RESOURCE_UPDATES } from "../../../src/state-manager/store/statements/resources.js";
-import { planOf } from "../../support/plan.js";
 import { first, KIND, keyOf, leaseNow, openWork, registration, report, type Work, write } from "../work/open-work.js";
 
 let work: Work;
@@ -62,12 +60,6 @@ describe("kinds", () => {
     await work.queue.deregister(sessionId);
     await reportStatus("b", "True");
     expect(await counted(KIND.kind)).toMatchObject({ notReady: 0n, leased: 0n, sessions: 1 });
-  });
-
-  test("are counted by walks of indexes, whatever the planner knows", async () => {
-    await work.sql("TRUNCATE work_items, resources");
-    const nodes = await planOf(work.store.database, COUNT_KINDS);
-    expect(nodes.filter((node) => node["Node Type"] === "Seq Scan")).toEqual([]);
   });
 });
 
