@@ -10,10 +10,12 @@ export interface Goal {
   readonly isReached: (resource: ClientResource | undefined) => boolean;
 }
 
+/** What is declared is so, and its reconciler says Ready. */
 export const READY: Goal = { words: "ready", isReached: (resource) => resource !== undefined && isReady(resource) };
+/** It is gone. */
 export const DELETED: Goal = { words: "deleted", isReached: (resource) => resource === undefined };
 
-/** A condition of that type with that status, said of the present generation. */
+/** Its condition of that type has that status. */
 export function conditionGoal(type: string, status: string): Goal {
   return {
     words: `${type}=${status}`,
@@ -21,7 +23,10 @@ export function conditionGoal(type: string, status: string): Goal {
   };
 }
 
-/** Resolves when the one resource that is selected is as the goal says. Fails with the exit code of a timeout at `deadline` (of performance.now), and says how it stood. */
+/**
+ * Resolves when the one resource that is selected is as the goal says. Fails at `deadline` (of performance.now) with the exit code
+ * of a timeout, and says how it stood.
+ */
 export async function waitFor(
   client: ResourceClient,
   one: ResourceSelection & Pick<ResourceKey, "kind" | "name">,
@@ -35,8 +40,10 @@ export async function waitFor(
   for await (const { events } of client.watch(one, { sendInitialState: true, isSummary: true, signal })) {
     for (const event of events) {
       if (event.type === "SYNCED") isComplete = true;
-      else if (event.type === "RESYNC") isComplete = false;
-      else if (event.type !== "DELETED") latest = event.resource;
+      else if (event.type === "RESYNC") {
+        isComplete = false;
+        latest = undefined;
+      } else if (event.type !== "DELETED") latest = event.resource;
       else if (event.movedTo === undefined) latest = undefined;
     }
     if (isComplete && goal.isReached(latest)) return;

@@ -8,7 +8,7 @@ import { keyText } from "../key-text.js";
 import { parseManifests } from "../manifest/parse-manifests.js";
 import type { Manifest } from "../manifest/read-manifest.js";
 import { nameOf } from "../name-of.js";
-import { resourceCommand } from "../options.js";
+import { oneResourceCommand } from "../options.js";
 import { manifestOf } from "../printers/resource-document.js";
 import { yamlText } from "../printers/yaml.js";
 import { findResource, readNamedTarget } from "../target.js";
@@ -17,10 +17,8 @@ import { withClient } from "../with-client.js";
 
 /** `reconcile edit`: one resource in an editor. A change that somebody else made meanwhile is never overwritten. */
 export function editCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("edit")
+  return oneResourceCommand("edit")
     .description("Opens VISUAL, EDITOR or vi. What you wrote is kept when it cannot be stored.")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
     .action(async (kind, name, options) => {
       const target = readNamedTarget(kind, name);
       await withClient(cli, options, async (client, place) => {

@@ -2,7 +2,7 @@ import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { ResourceClient, ResourceKey } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
 import { nameOf } from "../name-of.js";
-import { resourceCommand } from "../options.js";
+import { oneResourceCommand } from "../options.js";
 import type { Place } from "../place.js";
 import { readCount } from "../printers/count.js";
 import { unifiedDiff } from "../printers/diff.js";
@@ -18,9 +18,7 @@ import { withClient } from "../with-client.js";
 
 /** `reconcile history`: what the log has kept of one key, newest first; of a removed resource too. */
 export function historyCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("history")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
+  return oneResourceCommand("history")
     .option("--diff", "each change as a diff of the whole resource")
     .option("--limit <count>", "how many changes at most", readCount, 20)
     .action(async (kind, name, options) => {
@@ -53,12 +51,13 @@ async function findKey(client: ResourceClient, place: Place, target: NamedTarget
 }
 
 function stepDiff({ out }: Cli, { entry, before }: Step): string {
+  const nothing = entry.type === "ADDED" ? "nothing" : "before that, which the log no longer has";
   const after = entry.type === "DELETED" ? "" : yamlText(documentOf(entry.resource));
   const title = `revision ${entry.revision}, ${entry.type}, ${showTime(entry.committedAt)}`;
   return unifiedDiff(
     out,
     {
-      title: before === undefined ? "nothing" : `revision ${before.revision}`,
+      title: before === undefined ? nothing : `revision ${before.revision}`,
       text: before === undefined ? "" : yamlText(documentOf(before)),
     },
     { title, text: after },

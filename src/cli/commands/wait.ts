@@ -1,6 +1,6 @@
 import { type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { nameOf } from "../name-of.js";
-import { resourceCommand, timeoutOption } from "../options.js";
+import { oneResourceCommand, timeoutOption } from "../options.js";
 import { lookUpResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { conditionGoal, DELETED, type Goal, READY, waitFor } from "../wait-for.js";
@@ -8,9 +8,7 @@ import { withClient } from "../with-client.js";
 
 /** `reconcile wait`: until one resource is as wanted. It need not be there yet. */
 export function waitCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("wait")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
+  return oneResourceCommand("wait")
     .addOption(
       new Option("--for <goal>", "ready, deleted, condition=TYPE or condition=TYPE=STATUS")
         .argParser(readGoal)
