@@ -46,8 +46,8 @@ describe("reconcile without a server", () => {
       code: 2,
       lines: [
         `${path}:3:7: name must be a string (got 5; quote it)`,
-        expect.stringContaining(`${path}:6:1: kinds is no field of a manifest`),
         `${path}:5:1: kind is missing; a manifest must have it`,
+        expect.stringContaining(`${path}:6:1: kinds is no field of a manifest`),
         "error: nothing was sent; correct the files first",
         "",
       ],
