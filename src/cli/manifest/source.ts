@@ -1,5 +1,4 @@
 import { type Document, isAlias, isCollection, isNode, type LineCounter, type Node } from "yaml";
-import { printable } from "../printable.js";
 
 /** One manifest in a file, and where each of its fields stands. */
 export class ManifestSource {
@@ -18,10 +17,8 @@ export class ManifestSource {
 
   /** `file:line:column` of a node. */
   at(node: unknown): string {
-    const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
-    const offset = Array.isArray(range) ? Number(range[0]) : 0;
-    const { line, col } = this.#lines.linePos(offset);
-    return `${printable(this.#file)}:${line}:${col}`;
+    const { line, col } = this.#lines.linePos(offsetOf(node));
+    return `${this.#file}:${line}:${col}`;
   }
 
   /** `file:line:column` of the field that the server's word for it (`labels["a"]`, `shard_id`) leads to, as far as it is there. */
@@ -45,6 +42,12 @@ export class ManifestSource {
   value(node: unknown): unknown {
     return isNode(node) ? node.toJS(this.#document) : null;
   }
+}
+
+/** Where a node begins in the text. */
+export function offsetOf(node: unknown): number {
+  const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
+  return Array.isArray(range) ? Number(range[0]) : 0;
 }
 
 /** What the server calls a field and a manifest otherwise. */
