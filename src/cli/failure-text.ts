@@ -1,6 +1,5 @@
 import { ApiError, isUnavailable } from "../client/index.js";
 import { EXIT, Failure } from "./exit-codes.js";
-import { printable } from "./printable.js";
 
 /** What is said of an error, and how the command ends. */
 export interface FailureDescription {
@@ -21,7 +20,7 @@ export function describeFailure(error: unknown): FailureDescription {
 
 /** The server's own words, and what to do where they are the transport's. */
 function apiErrorText(error: ApiError): string {
-  const words = printable(error.message);
+  const words = error.message.trim();
   if (error.reason === "CONNECTION_LOST") return `the connection to the server was lost (${words}); try again`;
   if (error.code === "UNIMPLEMENTED") return `${words}; the server is older than this command line: update it`;
   return words;

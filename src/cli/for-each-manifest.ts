@@ -1,18 +1,19 @@
 import pLimit from "p-limit";
 import { keyText } from "./key-text.js";
 import { type Manifest, ownerKey } from "./manifest/read-manifest.js";
+import type { Outcome } from "./report-outcomes.js";
 
 /** As many at once: the server commits what comes together in one transaction. */
 const CONCURRENCY = 64;
 
 /**
- * Works on all manifests, many at once, each after the one it belongs to; owners must not go in a circle. The answers come in the
- * order of the manifests; each rejects or resolves on its own.
+ * Works on all manifests, many at once, each after the one it belongs to; owners must not go in a circle. Each fails or succeeds on
+ * its own.
  */
 export function forEachManifest<T>(
   manifests: readonly Manifest[],
   work: (manifest: Manifest) => Promise<T>,
-): readonly Promise<T>[] {
+): readonly Outcome<T>[] {
   const limit = pLimit(CONCURRENCY);
   const byKey = new Map(manifests.map((manifest) => [keyText(manifest.draft.key), manifest]));
   const started = new Map<Manifest, Promise<T>>();
@@ -26,5 +27,5 @@ export function forEachManifest<T>(
     started.set(manifest, done);
     return done;
   };
-  return manifests.map(start);
+  return manifests.map((manifest) => ({ manifest, promise: start(manifest) }));
 }

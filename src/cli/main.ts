@@ -4,8 +4,10 @@ import { runCli } from "./run-cli.js";
 import { outputTo } from "./terminal.js";
 
 const interrupt = new AbortController();
-// Whoever reads has seen enough (`reconcile get website | head`).
-process.stdout.on("error", () => process.exit(EXIT.ok));
+process.stdout.on("error", (error) => {
+  // EPIPE: whoever reads has seen enough (`reconcile get website | head`).
+  process.exit("code" in error && error.code === "EPIPE" ? EXIT.ok : EXIT.failed);
+});
 
 const cli = {
   env: process.env,

@@ -1,5 +1,6 @@
 import type { Applied } from "../client/index.js";
 import type { Manifest } from "./manifest/read-manifest.js";
+import { nameOf } from "./name-of.js";
 import { unifiedDiff } from "./printers/diff.js";
 import { manifestOf } from "./printers/resource-document.js";
 import { yamlText } from "./printers/yaml.js";
@@ -9,7 +10,7 @@ import type { Output } from "./terminal.js";
 export function manifestDiff(output: Output, { source, draft }: Manifest, dryRun: Applied<unknown, unknown>): string {
   if (!dryRun.isChanged) return "";
   const { previous, resource } = dryRun;
-  const name = `${draft.key.kind}/${draft.key.name}`;
+  const name = nameOf(draft.key);
   return unifiedDiff(
     output,
     { title: `${name} as stored`, text: previous === undefined ? "" : yamlText(manifestOf(previous)) },

@@ -20,6 +20,11 @@ export function resourceCommand(name: string) {
     .addOption(new Option("-g, --group <name>", "the group, where a kind is in several"));
 }
 
+/** A command about one resource. */
+export function oneResourceCommand(name: string) {
+  return resourceCommand(name).argument("<kind>", "a kind, or KIND/NAME").argument("[name]", "the resource");
+}
+
 /** Where manifests come from. */
 export function filesOption() {
   return new Option(

@@ -40,7 +40,11 @@ export async function createProgram(args: readonly string[], cli: Cli): Promise<
     }
     program.addCommand(command.summary(verb.summary).helpGroup(verb.group));
   }
-  if (isCompleting) (await import("@bomb.sh/tab/commander")).default(program);
+  if (isCompleting) {
+    const { default: tab } = await import("@bomb.sh/tab/commander");
+    const { addWords } = await import("./completion-words.js");
+    await addWords(tab(program), args.slice(2), cli); // behind `complete --`
+  }
   return {
     ownsSignals: VERBS.get(wanted)?.ownsSignals === true,
     run: async () => {

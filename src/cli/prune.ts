@@ -1,35 +1,28 @@
 import { isNotFound, type ResourceClient } from "../client/index.js";
 import { keyText } from "./key-text.js";
 import type { Manifest } from "./manifest/read-manifest.js";
+import { nameOf } from "./name-of.js";
 import type { Cli } from "./terminal.js";
 
+/** What is pruned. */
+export interface Pruning {
+  readonly manifests: readonly Manifest[];
+  readonly selector: string;
+  readonly dryRun: boolean;
+}
+
 /** Deletes what `selector` matches in the kinds and namespaces of the manifests and none of them declares. Prints each. */
-export async function prune(
-  cli: Cli,
-  client: ResourceClient,
-  {
-    manifests,
-    selector,
-    dryRun,
-  }: { readonly manifests: readonly Manifest[]; readonly selector: string; readonly dryRun: boolean },
-): Promise<void> {
-  const declared = new Set(manifests.map(({ draft }) => keyText(draft.key)));
-  const scopes = new Map(
-    manifests.map(
-      ({
-        draft: {
-          key: { name, ...scope },
-        },
-      }) => [JSON.stringify(Object.values(scope)), scope],
-    ),
-  );
+export async function prune(cli: Cli, client: ResourceClient, { manifests, selector, dryRun }: Pruning): Promise<void> {
+  const keys = manifests.map(({ draft }) => draft.key);
+  const declared = new Set(keys.map(keyText));
+  const scopes = new Map(keys.map(({ name, ...scope }) => [keyText({ ...scope, name: "" }), scope]));
   for (const scope of scopes.values()) {
     for await (const { key, uid } of client.list({ ...scope, labelSelector: selector }, { isSummary: true })) {
       if (declared.has(keyText(key))) continue;
       await client.delete(key, { uid, dryRun }).catch((error: unknown) => {
         if (!isNotFound(error)) throw error; // its owner took it along
       });
-      await cli.out.write(`${key.kind}/${key.name} ${cli.out.style("red", "pruned")}${dryRun ? " (dry run)" : ""}\n`);
+      await cli.out.write(`${nameOf(key)} ${cli.out.style("red", "pruned")}${dryRun ? " (dry run)" : ""}\n`);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { CommanderError } from "commander";
 import { EXIT } from "./exit-codes.js";
+import { printable } from "./printable.js";
 import { createProgram } from "./program.js";
 import type { Cli } from "./terminal.js";
 
@@ -21,8 +22,8 @@ export async function runCli(args: readonly string[], cli: Cli, listen: () => vo
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     const { describeFailure } = await import("./failure-text.js"); // with it comes the client, which help does not need
     const { text, exitCode, problems = [] } = describeFailure(error);
-    for (const problem of problems) await cli.err.write(`${problem}\n`);
-    await cli.err.write(`${cli.err.style("red", "error:")} ${text}\n`);
+    for (const problem of problems) await cli.err.write(`${printable(problem)}\n`);
+    await cli.err.write(`${cli.err.style("red", "error:")} ${printable(text, true)}\n`);
     return exitCode;
   }
 }

@@ -1,5 +1,6 @@
 import type { ClientResource, ResourceClient } from "../client/index.js";
 import { EXIT, Failure, usageError } from "./exit-codes.js";
+import { nameOf } from "./name-of.js";
 import type { Place } from "./place.js";
 
 /** What a command line names: `website`, `website blog` or `website/blog`. */
@@ -36,10 +37,7 @@ export function readNamedTarget(kind: string, name: string | undefined): NamedTa
 export async function findResource(client: ResourceClient, place: Place, target: NamedTarget): Promise<ClientResource> {
   const resource = await lookUpResource(client, place, target);
   if (resource !== undefined) return resource;
-  throw new Failure(
-    `there is no ${target.kind}/${target.name} in namespace ${place.namespace}${inGroup(place)}`,
-    EXIT.failed,
-  );
+  throw new Failure(`there is no ${nameOf(target)} in namespace ${place.namespace}${inGroup(place)}`, EXIT.failed);
 }
 
 /** As findResource; undefined when there is none. */
@@ -54,7 +52,7 @@ export async function lookUpResource(
   for await (const resource of client.list({ kind, namespace, name }, { pageSize: 10 })) found.push(resource);
   if (found.length < 2) return found[0];
   const groups = found.map(({ key }) => key.resourceGroup).join(", ");
-  throw usageError(`${kind}/${name} is in several groups (${groups}); choose one with --group`);
+  throw usageError(`${nameOf({ kind, name })} is in several groups (${groups}); choose one with --group`);
 }
 
 /** " of group x", where one was named. */

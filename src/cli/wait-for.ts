@@ -1,6 +1,7 @@
 import type { ClientResource, ResourceClient, ResourceKey, ResourceSelection } from "../client/index.js";
 import { findCondition, isReady } from "../controlloop/conditions.js";
 import { EXIT, Failure } from "./exit-codes.js";
+import { nameOf } from "./name-of.js";
 
 /** What can be waited for. Of a resource that is not there, `undefined` is asked. */
 export interface Goal {
@@ -9,10 +10,12 @@ export interface Goal {
   readonly isReached: (resource: ClientResource | undefined) => boolean;
 }
 
+/** What is declared is so, and its reconciler says Ready. */
 export const READY: Goal = { words: "ready", isReached: (resource) => resource !== undefined && isReady(resource) };
+/** It is gone. */
 export const DELETED: Goal = { words: "deleted", isReached: (resource) => resource === undefined };
 
-/** A condition of that type with that status, said of the present generation. */
+/** Its condition of that type has that status. */
 export function conditionGoal(type: string, status: string): Goal {
   return {
     words: `${type}=${status}`,
@@ -20,7 +23,10 @@ export function conditionGoal(type: string, status: string): Goal {
   };
 }
 
-/** Resolves when the one resource that is selected is as the goal says. Fails with the exit code of a timeout at `deadline` (of performance.now), and says how it stood. */
+/**
+ * Resolves when the one resource that is selected is as the goal says. Fails at `deadline` (of performance.now) with the exit code
+ * of a timeout, and says how it stood.
+ */
 export async function waitFor(
   client: ResourceClient,
   one: ResourceSelection & Pick<ResourceKey, "kind" | "name">,
@@ -34,15 +40,16 @@ export async function waitFor(
   for await (const { events } of client.watch(one, { sendInitialState: true, isSummary: true, signal })) {
     for (const event of events) {
       if (event.type === "SYNCED") isComplete = true;
-      else if (event.type === "RESYNC") isComplete = false;
-      else if (event.type !== "DELETED") latest = event.resource;
+      else if (event.type === "RESYNC") {
+        isComplete = false;
+        latest = undefined;
+      } else if (event.type !== "DELETED") latest = event.resource;
       else if (event.movedTo === undefined) latest = undefined;
     }
     if (isComplete && goal.isReached(latest)) return;
   }
-  const { kind, name } = one;
   throw new Failure(
-    `${kind}/${name} is not ${goal.words} in time: ${isComplete ? standing(latest) : "the server has not told yet how it is"}`,
+    `${nameOf(one)} is not ${goal.words} in time: ${isComplete ? standing(latest) : "the server has not told yet how it is"}`,
     EXIT.timeout,
   );
 }

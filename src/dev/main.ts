@@ -73,15 +73,15 @@ function welcome(facts: { url: string; sample: string; logFile: string; isBundle
   sample    website default/hello: ${sample}
 
 Try it in another terminal. Declare a website; a file and a server process appear:
-  KINDS=${url}/api/v1/groups/examples/namespaces/default/kinds
-  curl $KINDS/website/resources -d '{"name":"mine","shard_id":"default","spec":{"html":"<h1>Mine</h1>","port":8090}}'
-  curl --retry 5 --retry-connrefused http://127.0.0.1:8090/
+  export RECONCILE_SERVER=${url}
+  npx reconcile apply -f examples/website/mine.yaml --wait
+  curl http://127.0.0.1:8090/
 Kill the process; it comes back:
-  kill $(curl -s $KINDS/process/resources/mine | grep -o '"pid":[0-9]*' | cut -d: -f2)
-Look at it (status.conditions says how it is), watch all changes, delete it:
-  curl $KINDS/website/resources/mine
-  curl -N '${url}/api/v1/watch?resource_group=examples&send_initial_state=true'
-  curl -X DELETE $KINDS/website/resources/mine`;
+  kill $(npx reconcile get process/mine -o json | grep -o '"pid": [0-9]*' | cut -d: -f2)
+Look at it, watch all changes, delete it:
+  npx reconcile describe website/mine
+  npx reconcile get -A -w
+  npx reconcile delete website/mine`;
 }
 
 function say(text: string): void {

@@ -1,10 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createResourceClient, type ResourceClient } from "../../src/client/index.js";
+import { freePort } from "../../src/shared/free-port.js";
+import { createDatabase } from "../support/postgres.js";
 import { startServer, type TestServer } from "../support/server.js";
 import { until } from "../support/until.js";
-import { file, reconcile, start } from "./reconcile.js";
+import { completions, file, reconcile, start } from "./reconcile.js";
 
 let server: TestServer;
 let client: ResourceClient;
@@ -53,6 +55,14 @@ describe("reconcile apply", () => {
       out: "box/good created\nbox/fine created\n",
       err: `${path}:10:17: box/bad: labels["a=b"] must not have "=" in its key; rename it\nerror: 1 of 3 failed\n`,
     });
+  });
+
+  it("shows what would move a cursor instead of obeying it", async () => {
+    const { out } = await run("apply", "-f", file(manifest("trap", '"a\\u001b[2J\\u009b"')));
+    expect(out).toBe("trap/a\\u001b[2J\\u009b created\n");
+    expect((await run("get", "trap")).out + (await run("describe", "trap", "a\u001b[2J\u009b")).out).not.toMatch(
+      /(?!\n)\p{Cc}/u,
+    );
   });
 
   it("applies an owner before what belongs to it, wherever they stand", async () => {
@@ -210,6 +220,39 @@ describe("reconcile get", () => {
       ["DELETED", 2],
     ]);
   });
+});
+
+it("reconcile get -w goes on through a restart of the server, and says so", async () => {
+  const database = await createDatabase();
+  onTestFinished(() => database.drop());
+  const config = { serverPort: await freePort() };
+  const first = await startServer({ databaseUrl: database.url, config });
+  const world = { env: { RECONCILE_SERVER: first.url } };
+  await reconcile(["apply", "-f", file(manifest("boat", "b"))], world);
+  const watch = start(["get", "boat", "-w"], world);
+  await until(() => watch.out().includes("b "));
+  await first.stop();
+  await until(() => watch.err() === "the connection was lost; going on when the server answers\n");
+  const second = await startServer({ databaseUrl: database.url, config });
+  onTestFinished(() => second.stop());
+  await reconcile(["apply", "-f", file(manifest("boat", "b", "spec: {size: 2}"))], world);
+  await until(() => /^MODIFIED +b .* 0\/2 /m.test(watch.out()));
+  watch.interrupt();
+  const { out, err } = await watch.ended;
+  expect(err).toBe("the connection was lost; going on when the server answers\nconnected again\n");
+  expect(out.trim().split("\n").length).toBe(3); // titles, the first state, the change: nothing twice
+});
+
+it("completes kinds, names and KIND/NAME", async () => {
+  await run(
+    "apply",
+    "-f",
+    file(manifest("fruit", "apple") + manifest("fruit", "pear") + manifest("fruit", "'$(reboot)'")),
+  );
+  const world = { env: { RECONCILE_SERVER: server.url } };
+  await until(async () => (await completions(["get", "fru"], world)).includes("fruit")); // kinds are counted now and then
+  expect(await completions(["describe", "fruit", "a"], world)).toEqual(["apple"]);
+  expect(await completions(["get", "fruit/"], world)).toEqual(["fruit/apple", "fruit/pear"]);
 });
 
 describe("reconcile edit", () => {

@@ -2,6 +2,7 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
+import { vi } from "vitest";
 import { runCli } from "../../src/cli/run-cli.js";
 import { outputTo } from "../../src/cli/terminal.js";
 import { runDirectory } from "../support/run-directory.js";
@@ -47,6 +48,15 @@ export function start(args: readonly string[], { env = {}, stdin = "" }: World =
 /** Runs a command line to its end. */
 export function reconcile(args: readonly string[], world?: World): Promise<Ended> {
   return start(args, world).ended;
+}
+
+/** What a shell is offered for the last of these words. */
+export async function completions(words: readonly string[], world?: World): Promise<readonly string[]> {
+  const lines: string[] = [];
+  // The package prints by itself.
+  const log = vi.spyOn(console, "log").mockImplementation((line) => void lines.push(line));
+  await reconcile(["complete", "--", ...words], world).finally(() => log.mockRestore());
+  return lines.slice(0, -1).map((line) => line.split("\t")[0] ?? ""); // the last one says how to complete
 }
 
 /** Writes a file that is removed with the test run; answers with its path. */

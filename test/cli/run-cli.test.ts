@@ -1,10 +1,10 @@
 import { mkdtempSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { VERBS } from "../../src/cli/verbs.js";
 import { freePort } from "../../src/shared/free-port.js";
 import { runDirectory } from "../support/run-directory.js";
-import { file, reconcile } from "./reconcile.js";
+import { completions, file, reconcile } from "./reconcile.js";
 
 describe("reconcile without a server", () => {
   it("shows every verb in its help, and of each its own", async () => {
@@ -81,16 +81,15 @@ describe("reconcile without a server", () => {
   });
 
   it("completes verbs, options and their values", async () => {
-    const complete = async (...words: string[]) => {
-      const said: string[] = [];
-      const log = vi.spyOn(console, "log").mockImplementation((line) => void said.push(line));
-      await reconcile(["complete", "--", ...words]).finally(() => log.mockRestore());
-      return said.map((line) => line.split("\t")[0]);
-    };
-    expect(await complete("desc")).toContain("describe");
-    expect(await complete("get", "--sel")).toContain("--selector");
-    expect(await complete("get", "-o", "")).toEqual(expect.arrayContaining(["table", "wide", "json", "yaml", "name"]));
-    expect(await complete("config", "use")).toContain("use-context");
+    expect(await completions(["desc"])).toContain("describe");
+    expect(await completions(["get", "--sel"])).toContain("--selector");
+    expect(await completions(["get", "-o", ""])).toEqual(
+      expect.arrayContaining(["table", "wide", "json", "yaml", "name"]),
+    );
+    expect(await completions(["config", "use"])).toContain("use-context");
+    const path = file("", "one.yaml");
+    expect(await completions(["apply", "-f", path.slice(0, -3)])).toEqual([path]);
+    expect(await completions(["get", "x"], { env: { RECONCILE_SERVER: "http://127.0.0.1:1" } })).toEqual([]);
   });
 });
 

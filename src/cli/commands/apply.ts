@@ -6,9 +6,10 @@ import { usageError } from "../exit-codes.js";
 import { forEachManifest } from "../for-each-manifest.js";
 import { loadManifests } from "../manifest/load-manifests.js";
 import { manifestDiff } from "../manifest-diff.js";
+import { nameOf } from "../name-of.js";
 import { manifestCommand, timeoutOption } from "../options.js";
 import { prune } from "../prune.js";
-import { nameOf, reportOutcomes, throwIfAnyFailed } from "../report-outcomes.js";
+import { reportOutcomes } from "../report-outcomes.js";
 import type { Cli, Style } from "../terminal.js";
 import { READY, waitFor } from "../wait-for.js";
 import { withClient } from "../with-client.js";
@@ -28,24 +29,22 @@ export function applyCommand(cli: Cli): CommandUnknownOpts {
       const manifests = await loadManifests(cli, options);
       await withClient(cli, options, async (client) => {
         const deadline = performance.now() + timeout;
-
         const applied = forEachManifest(manifests, (manifest) =>
           isDry ? dryRun(client, manifest, manifests) : client.apply(manifest.draft),
         );
-        const { succeeded, failures } = await reportOutcomes(cli, manifests, applied, (answer, manifest) => {
+        await reportOutcomes(cli, applied, (answer, manifest) => {
           const diff = isDry ? manifestDiff(cli.out, manifest, answer) : "";
-          return `${diff}${nameOf(manifest)} ${resultWord(cli, answer)}${isDry ? " (dry run)" : ""}\n`;
+          return `${diff}${nameOf(manifest.draft.key)} ${resultWord(cli, answer)}${isDry ? " (dry run)" : ""}\n`;
         });
         if (selector !== undefined) await prune(cli, client, { manifests, selector, dryRun: isDry });
-        throwIfAnyFailed(failures, manifests.length);
         if (!options.wait) return;
 
         const limit = pLimit(WAITS_AT_ONCE);
-        const waits = succeeded.map(({ draft }) =>
-          limit(() => waitFor(client, draft.key, READY, { deadline, signal: cli.signal })),
-        );
-        const waited = await reportOutcomes(cli, succeeded, waits, (_, manifest) => `${nameOf(manifest)} is ready\n`);
-        throwIfAnyFailed(waited.failures, succeeded.length);
+        const ready = manifests.map((manifest) => ({
+          manifest,
+          promise: limit(() => waitFor(client, manifest.draft.key, READY, { deadline, signal: cli.signal })),
+        }));
+        await reportOutcomes(cli, ready, (_, { draft }) => `${nameOf(draft.key)} is ready\n`);
       });
     });
 }

@@ -2,6 +2,7 @@ import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { isNotFound, type Propagation, type ResourceClient, type ResourceKey } from "../../client/index.js";
 import { usageError } from "../exit-codes.js";
 import { loadManifests } from "../manifest/load-manifests.js";
+import { nameOf } from "../name-of.js";
 import { filesOption, resourceCommand, timeoutOption } from "../options.js";
 import { findResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
@@ -48,8 +49,7 @@ interface Deletion {
 }
 
 async function deleteOne(cli: Cli, client: ResourceClient, key: ResourceKey, deletion: Deletion): Promise<void> {
-  const say = (text: string) =>
-    cli.out.write(`${key.kind}/${key.name} ${text}${deletion.dryRun ? " (dry run)" : ""}\n`);
+  const say = (text: string) => cli.out.write(`${nameOf(key)} ${text}${deletion.dryRun ? " (dry run)" : ""}\n`);
   try {
     const { removed } = await client.delete(key, deletion);
     await say(

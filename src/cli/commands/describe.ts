@@ -1,5 +1,5 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { resourceCommand } from "../options.js";
+import { oneResourceCommand } from "../options.js";
 import { describeResource } from "../printers/description.js";
 import { HISTORY_COLUMNS } from "../printers/history-table.js";
 import { Table } from "../printers/table.js";
@@ -12,19 +12,16 @@ const CHANGES_SHOWN = 10;
 
 /** `reconcile describe`: all there is to know about one resource. */
 export function describeCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("describe")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
-    .action(async (kind, name, options) => {
-      const target = readNamedTarget(kind, name);
-      await withClient(cli, options, async (client, place) => {
-        const resource = await findResource(client, place, target);
-        const work = await client.getWork(resource.key);
-        const steps = [];
-        for await (const step of recentChanges(client, resource.key, CHANGES_SHOWN)) steps.push(step);
-        await cli.out.write(describeResource(cli.out, resource, work));
-        await cli.out.write(`\n${cli.out.style("bold", "Recent changes")}\n`);
-        await new Table(cli.out, HISTORY_COLUMNS).print(steps);
-      });
+  return oneResourceCommand("describe").action(async (kind, name, options) => {
+    const target = readNamedTarget(kind, name);
+    await withClient(cli, options, async (client, place) => {
+      const resource = await findResource(client, place, target);
+      const work = await client.getWork(resource.key);
+      const steps = [];
+      for await (const step of recentChanges(client, resource.key, CHANGES_SHOWN)) steps.push(step);
+      await cli.out.write(describeResource(cli.out, resource, work));
+      await cli.out.write(`\n${cli.out.style("bold", "Recent changes")}\n`);
+      await new Table(cli.out, HISTORY_COLUMNS).print(steps);
     });
+  });
 }

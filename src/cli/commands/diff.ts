@@ -6,7 +6,7 @@ import { forEachManifest } from "../for-each-manifest.js";
 import { loadManifests } from "../manifest/load-manifests.js";
 import { manifestDiff } from "../manifest-diff.js";
 import { manifestCommand } from "../options.js";
-import { reportOutcomes, throwIfAnyFailed } from "../report-outcomes.js";
+import { reportOutcomes } from "../report-outcomes.js";
 import type { Cli } from "../terminal.js";
 import { withClient } from "../with-client.js";
 
@@ -18,11 +18,10 @@ export function diffCommand(cli: Cli, exit: (code: number) => void): CommandUnkn
       const manifests = await loadManifests(cli, options);
       await withClient(cli, options, async (client) => {
         const answers = forEachManifest(manifests, (manifest) => dryRun(client, manifest, manifests));
-        const { failures } = await reportOutcomes(cli, manifests, answers, (answer, manifest) => {
+        await reportOutcomes(cli, answers, (answer, manifest) => {
           isDifferent ||= answer.isChanged;
           return manifestDiff(cli.out, manifest, answer);
         });
-        throwIfAnyFailed(failures, manifests.length);
       });
     } catch (error) {
       const { text, problems } = describeFailure(error);

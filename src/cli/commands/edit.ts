@@ -7,7 +7,8 @@ import { describeFailure } from "../failure-text.js";
 import { keyText } from "../key-text.js";
 import { parseManifests } from "../manifest/parse-manifests.js";
 import type { Manifest } from "../manifest/read-manifest.js";
-import { resourceCommand } from "../options.js";
+import { nameOf } from "../name-of.js";
+import { oneResourceCommand } from "../options.js";
 import { manifestOf } from "../printers/resource-document.js";
 import { yamlText } from "../printers/yaml.js";
 import { findResource, readNamedTarget } from "../target.js";
@@ -16,15 +17,13 @@ import { withClient } from "../with-client.js";
 
 /** `reconcile edit`: one resource in an editor. A change that somebody else made meanwhile is never overwritten. */
 export function editCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("edit")
+  return oneResourceCommand("edit")
     .description("Opens VISUAL, EDITOR or vi. What you wrote is kept when it cannot be stored.")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
     .action(async (kind, name, options) => {
       const target = readNamedTarget(kind, name);
       await withClient(cli, options, async (client, place) => {
         const resource = await findResource(client, place, target);
-        const label = `${resource.key.kind}/${resource.key.name}`;
+        const label = nameOf(resource.key);
         const original = yamlText(manifestOf(resource));
         const draft = new Draft(
           resource.key,
@@ -79,7 +78,7 @@ async function store(
       if (!isConflict(error)) throw error;
       const stored = await client.get(key);
       if (stored?.uid !== uid || yamlText(manifestOf(stored)) !== original) {
-        throw new Failure(`${key.kind}/${key.name} was changed by somebody else meanwhile`, EXIT.failed);
+        throw new Failure(`${nameOf(key)} was changed by somebody else meanwhile`, EXIT.failed);
       }
       revision = stored.revision;
     }

@@ -1,6 +1,7 @@
 import { Argument, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { ClientResource, ResourceClient, ResourceSelection } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
+import { nameOf } from "../name-of.js";
 import { resourceCommand } from "../options.js";
 import type { Place } from "../place.js";
 import {
@@ -94,7 +95,7 @@ async function sayNothingFound(
 ): Promise<void> {
   const where = isEverywhere ? "" : ` in namespace ${place.namespace}`;
   if (target?.name !== undefined)
-    throw new Failure(`there is no ${target.kind}/${target.name}${where}${inGroup(place)}`);
+    throw new Failure(`there is no ${nameOf({ ...target, name: target.name })}${where}${inGroup(place)}`);
   const { kinds } = await client.kinds();
   const isKnown = target === undefined || kinds.some(({ kind }) => kind === target.kind);
   const known = [...new Set(kinds.map(({ kind }) => kind))].join(", ") || "none";

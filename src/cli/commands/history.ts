@@ -1,7 +1,8 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { ResourceClient, ResourceKey } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
-import { resourceCommand } from "../options.js";
+import { nameOf } from "../name-of.js";
+import { oneResourceCommand } from "../options.js";
 import type { Place } from "../place.js";
 import { readCount } from "../printers/count.js";
 import { unifiedDiff } from "../printers/diff.js";
@@ -17,9 +18,7 @@ import { withClient } from "../with-client.js";
 
 /** `reconcile history`: what the log has kept of one key, newest first; of a removed resource too. */
 export function historyCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("history")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
+  return oneResourceCommand("history")
     .option("--diff", "each change as a diff of the whole resource")
     .option("--limit <count>", "how many changes at most", readCount, 20)
     .action(async (kind, name, options) => {
@@ -32,7 +31,7 @@ export function historyCommand(cli: Cli): CommandUnknownOpts {
           if (options.diff) await cli.out.write(stepDiff(cli, step));
         }
         if (steps.length === 0)
-          throw new Failure(`the log has nothing of ${target.kind}/${target.name} in namespace ${place.namespace}`);
+          throw new Failure(`the log has nothing of ${nameOf(target)} in namespace ${place.namespace}`);
         if (!options.diff) await new Table(cli.out, HISTORY_COLUMNS).print(steps);
       });
     });
@@ -48,16 +47,17 @@ async function findKey(client: ResourceClient, place: Place, target: NamedTarget
   const groups = (await client.kinds()).kinds.filter((each) => each.kind === kind).map((each) => each.resourceGroup);
   const [resourceGroup] = groups;
   if (resourceGroup !== undefined && groups.length === 1) return { resourceGroup, kind, namespace, name };
-  throw usageError(`there is no ${kind}/${name}; for the history of a removed one name its --group`);
+  throw usageError(`there is no ${nameOf(target)}; for the history of a removed one name its --group`);
 }
 
 function stepDiff({ out }: Cli, { entry, before }: Step): string {
+  const nothing = entry.type === "ADDED" ? "nothing" : "before that, which the log no longer has";
   const after = entry.type === "DELETED" ? "" : yamlText(documentOf(entry.resource));
   const title = `revision ${entry.revision}, ${entry.type}, ${showTime(entry.committedAt)}`;
   return unifiedDiff(
     out,
     {
-      title: before === undefined ? "nothing" : `revision ${before.revision}`,
+      title: before === undefined ? nothing : `revision ${before.revision}`,
       text: before === undefined ? "" : yamlText(documentOf(before)),
     },
     { title, text: after },

@@ -1,5 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
+import { nameOf } from "../name-of.js";
 import { resourceCommand } from "../options.js";
+import { printable } from "../printable.js";
 import { findResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { withClient } from "../with-client.js";
@@ -16,7 +18,9 @@ export function removeFinalizerCommand(cli: Cli): CommandUnknownOpts {
       await withClient(cli, options, async (client, place) => {
         const { key, uid } = await findResource(client, place, target);
         const { removed } = await client.forceRemoveFinalizer(key, finalizer, options.message, { uid });
-        await cli.out.write(`${finalizer} taken off ${key.kind}/${key.name}${removed ? ", which is gone now" : ""}\n`);
+        await cli.out.write(
+          `${printable(finalizer)} taken off ${nameOf(key)}${removed ? ", which is gone now" : ""}\n`,
+        );
       });
     });
 }

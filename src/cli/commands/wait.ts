@@ -1,5 +1,6 @@
 import { type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
-import { resourceCommand, timeoutOption } from "../options.js";
+import { nameOf } from "../name-of.js";
+import { oneResourceCommand, timeoutOption } from "../options.js";
 import { lookUpResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { conditionGoal, DELETED, type Goal, READY, waitFor } from "../wait-for.js";
@@ -7,9 +8,7 @@ import { withClient } from "../with-client.js";
 
 /** `reconcile wait`: until one resource is as wanted. It need not be there yet. */
 export function waitCommand(cli: Cli): CommandUnknownOpts {
-  return resourceCommand("wait")
-    .argument("<kind>", "a kind, or KIND/NAME")
-    .argument("[name]", "the resource")
+  return oneResourceCommand("wait")
     .addOption(
       new Option("--for <goal>", "ready, deleted, condition=TYPE or condition=TYPE=STATUS")
         .argParser(readGoal)
@@ -24,7 +23,7 @@ export function waitCommand(cli: Cli): CommandUnknownOpts {
         // Of one that is not there, the group need not be known: a watch takes the first that comes.
         const key = found?.key ?? { ...(group !== undefined && { resourceGroup: group }), namespace, ...target };
         await waitFor(client, key, options.for, { deadline: performance.now() + options.timeout, signal: cli.signal });
-        await cli.out.write(`${target.kind}/${target.name} is ${options.for.words}\n`);
+        await cli.out.write(`${nameOf(target)} is ${options.for.words}\n`);
       });
     });
 }

@@ -3,6 +3,7 @@ import { extname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { EXIT, Failure, usageError } from "../exit-codes.js";
 import { keyText } from "../key-text.js";
+import { nameOf } from "../name-of.js";
 import { choosePlace, type PlaceOptions } from "../place.js";
 import type { Cli } from "../terminal.js";
 import { parseManifests } from "./parse-manifests.js";
@@ -11,7 +12,7 @@ import { type Manifest, ownerKey } from "./read-manifest.js";
 const ENDINGS = [".yaml", ".yml", ".json"];
 
 /**
- * Reads all manifests of files, of directories (with those below them) and, for `-`, of standard input, in that order. Nothing is
+ * Reads all manifests of files, of directories (not of those below them) and, for `-`, of standard input, in that order. Nothing is
  * done by halves: with anything wrong anywhere it fails, and says all of it.
  */
 export async function loadManifests(
@@ -24,13 +25,13 @@ export async function loadManifests(
   const manifests: Manifest[] = [];
   for (const path of paths.flatMap(filesOf)) {
     const content = path === "-" ? await text(cli.stdin) : readFileSync(path, "utf8");
-    const parsed = parseManifests(content, path === "-" ? "stdin" : path, namespace);
+    const parsed = parseManifests(content, labelOf(path), namespace);
     manifests.push(...parsed.manifests);
     problems.push(...parsed.problems);
   }
   problems.push(...contradictions(manifests));
   if (problems.length > 0) throw new Failure("nothing was sent; correct the files first", EXIT.usage, problems);
-  if (manifests.length === 0) throw usageError(`${paths.join(", ")}: there is no manifest in it`);
+  if (manifests.length === 0) throw usageError(`${paths.map(labelOf).join(", ")}: there is no manifest in it`);
   return manifests;
 }
 
@@ -42,7 +43,7 @@ function contradictions(manifests: readonly Manifest[]): readonly string[] {
     const first = byKey.get(keyText(key));
     byKey.set(keyText(key), first ?? manifest);
     if (first === undefined) return [];
-    return [`${placeOf(manifest)}: ${key.kind}/${key.name} is declared already at ${placeOf(first)}`];
+    return [`${placeOf(manifest)}: ${nameOf(key)} is declared already at ${placeOf(first)}`];
   });
   const circles = manifests.filter((manifest) => {
     const seen = new Set<Manifest>();
@@ -65,11 +66,15 @@ function placeOf({ source }: Manifest): string {
   return source.atField("");
 }
 
+function labelOf(path: string): string {
+  return path === "-" ? "stdin" : path;
+}
+
 function filesOf(path: string): readonly string[] {
   if (path === "-") return [path];
   try {
     if (!statSync(path).isDirectory()) return [path];
-    const names = readdirSync(path, { recursive: true, encoding: "utf8" }).sort();
+    const names = readdirSync(path).sort();
     return names.filter((name) => ENDINGS.includes(extname(name))).map((name) => join(path, name));
   } catch (error) {
     throw usageError(

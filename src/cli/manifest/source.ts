@@ -1,5 +1,4 @@
 import { type Document, isAlias, isCollection, isNode, type LineCounter, type Node } from "yaml";
-import { printable } from "../printable.js";
 
 /** One manifest in a file, and where each of its fields stands. */
 export class ManifestSource {
@@ -21,7 +20,7 @@ export class ManifestSource {
     const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
     const offset = Array.isArray(range) ? Number(range[0]) : 0;
     const { line, col } = this.#lines.linePos(offset);
-    return `${printable(this.#file)}:${line}:${col}`;
+    return `${this.#file}:${line}:${col}`;
   }
 
   /** `file:line:column` of the field that the server's word for it (`labels["a"]`, `shard_id`) leads to, as far as it is there. */

@@ -9,6 +9,7 @@ export class Progress {
   readonly #output: Output;
   readonly #total: number;
   #nextAt = performance.now() + QUIET_MS;
+  #done = 0;
   #isShown = false;
 
   constructor(output: Output, total: number) {
@@ -16,12 +17,13 @@ export class Progress {
     this.#total = total;
   }
 
-  /** `done` of all are done. */
-  show(done: number): void {
-    if (!this.#output.isTerminal || performance.now() < this.#nextAt || done === this.#total) return;
+  /** One more is done. */
+  step(): void {
+    this.#done++;
+    if (!this.#output.isTerminal || performance.now() < this.#nextAt || this.#done === this.#total) return;
     this.#nextAt = performance.now() + EVERY_MS;
     this.#isShown = true;
-    void this.#output.write(`\r${done} of ${this.#total}`);
+    void this.#output.write(`\r${this.#done} of ${this.#total}`);
   }
 
   /** Before anything else is printed. */

@@ -1,3 +1,4 @@
+import { nameOf } from "../name-of.js";
 import type { Output } from "../terminal.js";
 import { type ResourceRow, type ResourceTableShape, resourceColumns } from "./resource-table.js";
 import { Table } from "./table.js";
@@ -30,7 +31,7 @@ export async function resourcePrinter(output: Output, options: ResourceListOptio
       return { print: (rows) => table.print(rows), end: async () => {} };
     }
     case "name":
-      return rowPrinter(output, ({ resource: { key } }) => `${key.kind}/${key.name}\n`);
+      return rowPrinter(output, ({ resource: { key } }) => `${nameOf(key)}\n`);
     case "json":
     case "yaml": // a table starts sooner without the YAML package
       return (await import("./document-list.js")).documentPrinter(output, format, options);
