@@ -149,7 +149,10 @@ describe("watch", () => {
     await replaced.close();
     const config = { serverPort: Number(new URL(replaced.url).port) };
     const successor = await startServer({ config });
-    await by.create({ key, spec: 2 });
+    // Over a connection of its own: on the watch's an attempt to connect may be under way that began before the successor.
+    const writer = createResourceClient(successor.url);
+    await writer.create({ key, spec: 2 });
+    writer.close();
     await until(
       () => seen.includes("RESYNC") && seen.at(-1) !== "RESYNC" && seen.some((event) => event.endsWith(" 2")),
     );

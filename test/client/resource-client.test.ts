@@ -113,7 +113,8 @@ it("forces a finalizer off, guarded by the uid", async () => {
 it("knows that an earlier try released the quarantine whose answer was lost", async () => {
   const detail = { desc: ErrorDetailSchema, value: { reason: "NOT_QUARANTINED" } };
   const refusal = new ConnectError("it is in none", Code.FailedPrecondition, undefined, [detail]);
-  const errors = [new ConnectError("reset", Code.Unavailable), refusal, refusal];
+  const reset = new ConnectError("reset", Code.Unavailable);
+  const errors = [reset, refusal, refusal, reset, refusal];
   const client = clientOf({
     release: () => {
       throw errors.shift();
@@ -121,6 +122,8 @@ it("knows that an earlier try released the quarantine whose answer was lost", as
   });
   await client.releaseQuarantine(KEY);
   await expect(client.releaseQuarantine(KEY)).rejects.toMatchObject({ reason: "NOT_QUARANTINED" });
+  // A dry run released nothing.
+  await expect(client.releaseQuarantine(KEY, { dryRun: true })).rejects.toMatchObject({ reason: "NOT_QUARANTINED" });
 });
 
 it("tells of the work over a resource, in words also where a newer server has others", async () => {

@@ -80,8 +80,8 @@ export function reconcilerHandler(work: WorkService): ServiceImpl<typeof Reconci
       return {};
     },
 
-    async releaseQuarantine({ key, dryRun }) {
-      await work.releaseQuarantine(decodeKey(key), dryRun);
+    async releaseQuarantine(request) {
+      await work.releaseQuarantine(decodeKey(request.key), request);
       return {};
     },
 

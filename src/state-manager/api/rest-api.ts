@@ -9,7 +9,7 @@ import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
 import { RestBody, readBody } from "./rest-body.js";
 import { answerError, errorJson } from "./rest-dialect.js";
-import { decodeDryRun, decodeHistoryQuery, decodeListQuery, decodePropagation } from "./rest-queries.js";
+import { decodeHistoryQuery, decodeListQuery, decodePropagation, decodeWriteOptions } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
 import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
 import type { SseWatch } from "./watch-sse.js";
@@ -117,23 +117,22 @@ export class RestApi {
       case "get":
         return ok(await this.#resources.get(key, "STRONG"));
       case "release":
-        return ok(await this.#work.releaseQuarantine(key, decodeDryRun(query)));
+        return ok(await this.#work.releaseQuarantine(key, decodeWriteOptions(query)));
       case "delete":
-        await this.#resources.delete(key, {}, decodePropagation(query), { dryRun: decodeDryRun(query) });
+        await this.#resources.delete(key, {}, decodePropagation(query), decodeWriteOptions(query));
         return { status: 204 };
       case "create": {
-        const options = { dryRun: decodeDryRun(query) };
-        const created = await this.#resources.create(decodeCreate(key, await this.#body(request)), options);
+        const input = decodeCreate(key, await this.#body(request));
+        const created = await this.#resources.create(input, decodeWriteOptions(query));
         return { status: 201, json: resourceJson(created) };
       }
       case "update": {
-        const options = { dryRun: decodeDryRun(query) };
         const { input, expected } = decodeUpdate(key, await this.#body(request));
-        return ok(await this.#resources.update(input, expected, options));
+        return ok(await this.#resources.update(input, expected, decodeWriteOptions(query)));
       }
       case "update-status": {
-        const options = { dryRun: decodeDryRun(query) };
-        return ok(await this.#resources.updateStatus(decodeStatus(key, await this.#body(request)), options));
+        const write = decodeStatus(key, await this.#body(request));
+        return ok(await this.#resources.updateStatus(write, decodeWriteOptions(query)));
       }
     }
   }

@@ -59,10 +59,10 @@ export function decodeHistoryQuery(key: ResourceKey, query: URLSearchParams): Hi
 }
 
 /** Whether a write only tells what it would do. Throws INVALID_FIELD: a word that is not understood must not write. */
-export function decodeDryRun(query: URLSearchParams): boolean {
+export function decodeWriteOptions(query: URLSearchParams): { readonly dryRun: boolean } {
   const word = query.get("dry_run");
-  if (word === null || FALSE_WORDS.has(word)) return false;
-  if (TRUE_WORDS.has(word)) return true;
+  if (word === null || FALSE_WORDS.has(word)) return { dryRun: false };
+  if (TRUE_WORDS.has(word)) return { dryRun: true };
   throw invalidField("dry_run", `must be true or false (got ${quote(word)})`);
 }
 

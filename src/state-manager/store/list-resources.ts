@@ -6,6 +6,8 @@ import type { ListQuery, ResourcePage } from "./store.js";
 
 /** What is stored out of line and not asked for is not read. */
 const COLUMNS_WITHOUT_SPEC = RESOURCE_COLUMNS.replace("r.spec", "NULL::json AS spec");
+/** Nor does it count; its stored size may be a compressed one, so that rather too much counts than too little. */
+const BYTES_WITHOUT_SPEC = "greatest(0, bytes - coalesce(pg_column_size(spec), 0))";
 
 /** Heads of all logs as `revision:fingerprint,…` in the order of the logs, in the snapshot of the page. */
 const HEADS = `
@@ -31,7 +33,7 @@ export async function listResources(database: Database, query: ListQuery): Promi
   const text = `
     SELECT h.heads, p.* FROM (${HEADS}) h LEFT JOIN LATERAL (
       SELECT ${query.withoutSpec ? COLUMNS_WITHOUT_SPEC : RESOURCE_COLUMNS}, found FROM (
-        SELECT r.*, sum(bytes) OVER (ORDER BY id) AS bytes_so_far, row_number() OVER (ORDER BY id) AS position,
+        SELECT r.*, sum(${query.withoutSpec ? BYTES_WITHOUT_SPEC : "bytes"}) OVER (ORDER BY id) AS bytes_so_far, row_number() OVER (ORDER BY id) AS position,
           count(*) OVER () AS found
         FROM (
           SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}

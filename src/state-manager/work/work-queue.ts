@@ -227,7 +227,7 @@ export class WorkQueue implements WorkService {
     this.#doorbell.ring([{ resourceGroup, kind, inMs: 0 }]);
   }
 
-  async releaseQuarantine(key: ResourceKey, dryRun = false): Promise<Resource> {
+  async releaseQuarantine(key: ResourceKey, { dryRun = false } = {}): Promise<Resource> {
     validateKey(key);
     const sink = dryRun ? this.#dryRun : this.#sink;
     const { resource } = await sink.submit({ type: "release-quarantine", key });

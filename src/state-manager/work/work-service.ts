@@ -109,7 +109,7 @@ export interface WorkService {
   deregister(sessionId: string): Promise<void>;
   enqueue(key: ResourceKey, message: string): Promise<void>;
   /** Ends the resource's quarantine; returns the resource. NOT_QUARANTINED when it is in none. `dryRun`: only tells. */
-  releaseQuarantine(key: ResourceKey, dryRun?: boolean): Promise<Resource>;
+  releaseQuarantine(key: ResourceKey, options?: { readonly dryRun?: boolean }): Promise<Resource>;
   getWork(key: ResourceKey): Promise<WorkDetails>;
   listSessions(): Promise<readonly Session[]>;
   /** By key; `after` is the last key of the page before. */

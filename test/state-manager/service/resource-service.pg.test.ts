@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { hasReason } from "../../../src/resource/errors.js";
 import { parseLabelSelector } from "../../../src/resource/parse-label-selector.js";
@@ -153,5 +154,20 @@ describe("list", () => {
     await expect(service.list({ ...everything, pageToken })).rejects.toThrow(
       "page_token belongs to a list with another",
     );
+  });
+
+  test("lists without specs, which then do not count for the size of a page", async () => {
+    const specJson = JSON.stringify(randomBytes(50_000).toString("base64"));
+    for (const name of ["big-1", "big-2", "big-3"]) await service.create(thing(name, { shardId: "big", specJson }));
+    const request = { ...everything, filter: { shardId: "big" }, maxBytes: 100_000 };
+    const whole = await service.list(request);
+    expect(whole.resources.map((resource) => resource.specJson)).toEqual([specJson]);
+    const page = await service.list({ ...request, withoutSpec: true });
+    expect(page.resources.map(({ key, specJson }) => [key.name, specJson])).toEqual([
+      ["big-1", null],
+      ["big-2", null],
+      ["big-3", null],
+    ]);
+    expect(page.nextPageToken).toBeUndefined();
   });
 });
