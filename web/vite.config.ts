@@ -13,6 +13,7 @@ export default defineConfig({
     // The policy of the pages allows no data: scripts, and a few small files cost nothing on one connection.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
+    license: { fileName: "licenses.md" },
     // What the first look loads is measured by test/web/dashboard.pg.test.ts, as it travels.
     chunkSizeWarningLimit: 600,
     reportCompressedSize: false,

@@ -66,7 +66,8 @@ async function main(): Promise<void> {
 function welcome(facts: { url: string; sample: string; logFile: string; isBundled: boolean; dataDir: string }): string {
   const { url, sample, logFile, isBundled, dataDir } = facts;
   return `reconcile-toolkit is running: ${url}  (REST, Connect, gRPC, /metrics; Ctrl-C stops it)
-  explore   ${url}/docs
+  dashboard ${url}/
+  API       ${url}/docs
   database  ${isBundled ? `bundled PostgreSQL, kept in ${join(dataDir, "postgres")}` : "the one DATABASE_URL names"}
   log       ${logFile}
   sample    website default/hello: ${sample}

@@ -35,11 +35,8 @@ export function Totals({ kinds = [] }: { readonly kinds: readonly KindSummary[] 
         href="/reconcilers"
         title="Workers died holding it: tried again only now and then"
       />
-      <Total
-        name="Queue"
-        value={`${format(sum(({ due }) => due))} due, ${format(sum(({ leased }) => leased))} held`}
-        title="Work that nobody holds yet, and work that a worker holds"
-      />
+      <Total name="Due" value={format(sum(({ due }) => due))} title="Work that no worker has taken yet" />
+      <Total name="Held" value={format(sum(({ leased }) => leased))} title="Work in the hands of workers" />
       <Total name="Oldest wait" value={<Age at={oldest} />} title="How long the longest due work has been waiting" />
     </dl>
   );

@@ -28,7 +28,8 @@ export function matcher({ text, state }: Arrangement): (row: Row) => boolean {
 export function comparator({ sortBy, isDescending }: Arrangement): (a: Row, b: Row) => number {
   const value = VALUES[sortBy];
   const sign = isDescending ? -1 : 1;
-  return (a, b) => sign * compare(value(a), value(b)) || compare(a.name, b.name) || compare(a.uid, b.uid);
+  return (a, b) =>
+    sign * compare(value(a), value(b)) || compare(a.name, b.name) || compare(a.kind, b.kind) || compare(a.uid, b.uid);
 }
 
 const STATE_RANKS = new Map(Object.keys(ROW_STATES).map((state, rank) => [state, rank]));
