@@ -119,6 +119,18 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("heading", { name: "website default/contested" }).waitFor();
     await page.getByText("html: typed").first().waitFor();
+
+    // Once more, and this time theirs it shall be; it comes between review and save.
+    await page.getByRole("link", { name: "Edit…" }).click();
+    await retype(editor, manifest("contested", "typed again", 1));
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByText("+  html: typed again").waitFor();
+    await put("contested", { html: "theirs again", port: 1 });
+    await page.getByRole("button", { name: "Save" }).click();
+    await conflict.getByRole("button", { name: /^Discard my text/ }).click();
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByText("Nothing: it is stored like this already.").waitFor();
+    expect(await editor.innerText()).toContain("html: theirs again");
     expect(complaints).toEqual([]);
   });
 
