@@ -20,8 +20,8 @@ export interface RowView {
 
 /**
  * The rows of the table, outside React: changes go into a map as they arrive, and once per animation frame the view is made
- * of them and the table told. A view is an array in order; a frame's changes are merged into it, which takes a few
- * milliseconds at 100,000 rows where sorting anew would take a hundred.
+ * of them and the table told. A view is an array in order; a frame's changes are merged into it, which compares
+ * little: sorting 100,000 rows anew takes longer than a frame may.
  */
 export class RowStore {
   readonly #rows = new Map<string, Row>();
