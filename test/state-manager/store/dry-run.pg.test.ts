@@ -81,7 +81,8 @@ function stateOf({ id, uid, revision, createdAt, updatedAt, deletionRequestedAt,
 
 test("the connections of these tests refuse to write", async () => {
   const write = { name: "write", text: "UPDATE store SET log_count = log_count" };
-  await expect(readOnly.query(write)).rejects.toThrow("read-only transaction");
+  // SQLSTATE of a write in a read-only transaction.
+  await expect(readOnly.query(write)).rejects.toMatchObject({ cause: { code: "25006" } });
 });
 
 describe("a dry run", () => {
