@@ -18,4 +18,7 @@ const cli = {
 };
 const args = process.argv.slice(2);
 process.exitCode = await runCli(args, cli, () => process.once("SIGINT", () => interrupt.abort()));
-if (interrupt.signal.aborted) process.exit(); // what was interrupted may still wait for something
+if (interrupt.signal.aborted) {
+  if (cli.err.isTerminal) await cli.err.write("\r\x1b[K"); // a half-written line of progress
+  process.exit(); // what was interrupted may still wait for something
+}

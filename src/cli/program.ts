@@ -38,6 +38,7 @@ export async function createProgram(args: readonly string[], cli: Cli): Promise<
         .helpOption(...HELP_OPTION)
         .helpCommand(false);
     }
+    if (command.description() === "") command.description(asSentence(verb.summary));
     program.addCommand(command.summary(verb.summary).helpGroup(verb.group));
   }
   if (isCompleting) {
@@ -55,6 +56,10 @@ export async function createProgram(args: readonly string[], cli: Cli): Promise<
 }
 
 const HELP_OPTION = ["-h, --help", "this help"] as const;
+
+function asSentence(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
 
 async function load(verb: Verb, cli: Cli, exit: (code: number) => void): Promise<Command> {
   const create = await verb.load();

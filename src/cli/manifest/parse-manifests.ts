@@ -1,12 +1,12 @@
 import { type Document, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
 import { YAML_OPTIONS } from "../printers/yaml.js";
 import { type Complain, type Manifest, readManifest } from "./read-manifest.js";
-import { ManifestSource } from "./source.js";
+import { ManifestSource, offsetOf } from "./source.js";
 
 /** What a text declares, and everything that is wrong with it. */
 export interface Parsed {
   readonly manifests: readonly Manifest[];
-  /** Each begins with `file:line:column: `. */
+  /** Each begins with `file:line:column: `; in the order of the text. */
   readonly problems: readonly string[];
 }
 
@@ -23,22 +23,23 @@ export function parseManifests(text: string, file: string, namespace: string): P
     prettyErrors: false,
   });
   const manifests: Manifest[] = [];
-  const problems: string[] = [];
+  const problems: { readonly offset: number; readonly text: string }[] = [];
   for (const document of documents) {
-    const source = (node: Node) => new ManifestSource(file, document, lines, node);
     for (const { pos, message } of document.errors) {
       const { line, col } = lines.linePos(pos[0]);
-      problems.push(`${file}:${line}:${col}: ${message}`);
+      problems.push({ offset: pos[0], text: `${file}:${line}:${col}: ${message}` });
     }
     const { contents, errors } = document;
     const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
     if (errors.length > 0 || isEmpty) continue;
     for (const node of isSeq<Node>(contents) ? contents.items : [contents]) {
-      const place = source(node);
-      const complain: Complain = (at, problem) => problems.push(`${place.at(at)}: ${problem}`);
-      const manifest = readManifest(place, namespace, complain);
+      const source = new ManifestSource(file, document, lines, node);
+      const complain: Complain = (at, problem) =>
+        problems.push({ offset: offsetOf(at), text: `${source.at(at)}: ${problem}` });
+      const manifest = readManifest(source, namespace, complain);
       if (manifest !== undefined) manifests.push(manifest);
     }
   }
-  return { manifests, problems };
+  problems.sort((a, b) => a.offset - b.offset);
+  return { manifests, problems: problems.map(({ text }) => text) };
 }

@@ -17,9 +17,7 @@ export class ManifestSource {
 
   /** `file:line:column` of a node. */
   at(node: unknown): string {
-    const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
-    const offset = Array.isArray(range) ? Number(range[0]) : 0;
-    const { line, col } = this.#lines.linePos(offset);
+    const { line, col } = this.#lines.linePos(offsetOf(node));
     return `${this.#file}:${line}:${col}`;
   }
 
@@ -44,6 +42,12 @@ export class ManifestSource {
   value(node: unknown): unknown {
     return isNode(node) ? node.toJS(this.#document) : null;
   }
+}
+
+/** Where a node begins in the text. */
+export function offsetOf(node: unknown): number {
+  const range = typeof node === "object" && node !== null && "range" in node ? node.range : undefined;
+  return Array.isArray(range) ? Number(range[0]) : 0;
 }
 
 /** What the server calls a field and a manifest otherwise. */

@@ -1,9 +1,8 @@
 import type { Output } from "../terminal.js";
-import { stringifyExact } from "./exact.js";
 import { documentOf } from "./resource-document.js";
 import { type ResourceListOptions, type ResourcePrinter, rowPrinter } from "./resource-list.js";
 import type { ResourceRow } from "./resource-table.js";
-import { yamlText } from "./yaml.js";
+import { shownJson, shownYaml } from "./shown-text.js";
 
 /** Prints resources whole, for programs and for `apply`. */
 export function documentPrinter(
@@ -11,9 +10,9 @@ export function documentPrinter(
   format: "json" | "yaml",
   { hasEvents, isSingle }: ResourceListOptions,
 ): ResourcePrinter {
-  if (format === "yaml") return rowPrinter(output, (row) => `---\n${yamlText(document(row))}`);
-  if (hasEvents) return rowPrinter(output, (row) => `${stringifyExact(document(row))}\n`);
-  if (isSingle) return rowPrinter(output, (row) => `${stringifyExact(document(row), 2)}\n`);
+  if (format === "yaml") return rowPrinter(output, (row) => `---\n${shownYaml(document(row))}`);
+  if (hasEvents) return rowPrinter(output, (row) => `${shownJson(document(row))}\n`);
+  if (isSingle) return rowPrinter(output, (row) => `${shownJson(document(row), 2)}\n`);
   return jsonArray(output);
 }
 
@@ -25,7 +24,7 @@ function document({ event, resource }: ResourceRow): Record<string, unknown> {
 /** One array, printed piece by piece. */
 function jsonArray(output: Output): ResourcePrinter {
   let separator = "[\n";
-  const element = (row: ResourceRow) => stringifyExact(document(row), 2).replace(/^/gm, "  ");
+  const element = (row: ResourceRow) => `  ${shownJson(document(row), 2).replaceAll("\n", "\n  ")}`;
   return {
     async print(rows) {
       if (rows.length === 0) return;

@@ -1,12 +1,15 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import ms, { type StringValue } from "ms";
 
+/** What a timer of Node can hold. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** Reads a duration such as `30s`, `5m` or `1h`, in milliseconds. For options of commander. */
 export function readDuration(text: string): number {
   // ms says undefined of what it cannot read, whatever its types say.
   const value: number | undefined = /^\d+(\.\d+)?[a-z]+$/i.test(text) ? ms(text as StringValue) : undefined;
-  if (value !== undefined && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError("It must be a duration such as 30s, 5m or 1h.");
+  if (value !== undefined && value <= LONGEST_MS) return value;
+  throw new InvalidArgumentError("It must be a duration such as 30s, 5m or 1h, at most 24d.");
 }
 
 /** How long ago, or until, a time is: `5m`. */

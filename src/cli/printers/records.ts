@@ -1,8 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Output } from "../terminal.js";
-import { stringifyExact } from "./exact.js";
+import { shownJson, shownYaml } from "./shown-text.js";
 import { type Column, Table } from "./table.js";
-import { yamlText } from "./yaml.js";
 
 const FORMATS = ["table", "json", "yaml"] as const;
 
@@ -22,8 +21,8 @@ export async function printRecords<Row>(
     case "table":
       return await new Table(output, columns).print(rows);
     case "json":
-      return await output.write(`${stringifyExact(rows, 2)}\n`);
+      return await output.write(`${shownJson(rows, 2)}\n`);
     case "yaml":
-      return await output.write(yamlText(rows));
+      return await output.write(shownYaml(rows));
   }
 }
