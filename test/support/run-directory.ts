@@ -38,7 +38,8 @@ function removeRunDirectory(directory: string): void {
 
 /** PostgreSQL's, Redis's and those of programs: see postgres.ts, redis.ts and processes.ts. */
 function pidFilesIn(directory: string): string[] {
-  const places = readdirSync(directory).map((name) => join(directory, name));
+  const entries = readdirSync(directory, { withFileTypes: true });
+  const places = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name));
   const files = places.flatMap((place) =>
     ["cluster/postmaster.pid", "redis.pid", "program.pid"].map((name) => join(place, name)),
   );

@@ -9,6 +9,7 @@ import { freePort } from "../../src/shared/free-port.js";
 import { createLogger } from "../../src/state-manager/observability/logger.js";
 import { chromiumPath, launchChromium } from "../support/chromium.js";
 import { openDashboard } from "../support/dashboard.js";
+import { querySql } from "../support/history.js";
 import { createDatabase } from "../support/postgres.js";
 import { type ServerProcess, startServerProcess } from "../support/processes.js";
 import { runDirectory } from "../support/run-directory.js";
@@ -119,6 +120,18 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
     await page.getByRole("button", { name: "Save" }).click();
     await page.getByRole("heading", { name: "website default/contested" }).waitFor();
     await page.getByText("html: typed").first().waitFor();
+
+    // Once more, and this time theirs it shall be; it comes between review and save.
+    await page.getByRole("link", { name: "Edit…" }).click();
+    await retype(editor, manifest("contested", "typed again", 1));
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByText("+  html: typed again").waitFor();
+    await put("contested", { html: "theirs again", port: 1 });
+    await page.getByRole("button", { name: "Save" }).click();
+    await conflict.getByRole("button", { name: /^Discard my text/ }).click();
+    await page.getByRole("button", { name: "Review" }).click();
+    await page.getByText("Nothing: it is stored like this already.").waitFor();
+    expect(await editor.innerText()).toContain("html: theirs again");
     expect(complaints).toEqual([]);
   });
 
@@ -149,6 +162,32 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
 
     await page.goto("/resources?labels=nonsense(");
     await page.getByRole("alert").getByText("Could not list the resources").waitFor();
+  });
+
+  test("releases a quarantine, and forces off a finalizer that nobody will take off", async () => {
+    await put("poison", {}, "note");
+    // As five workers that die leave it; test/state-manager/work shows that they do.
+    await querySql(database.url, "UPDATE work_items SET strikes = 5, quarantined_at = now() WHERE name = 'poison'");
+    const { page, complaints } = await openDashboard(browser, server.url);
+    await page.goto("/reconcilers");
+    const poison = page.getByRole("row", { name: /^note default\/poison/ });
+    await poison.getByRole("button", { name: "Release" }).click();
+    await page.getByText("Empty. A resource gets here").waitFor();
+
+    const path = "/api/v1/groups/examples/namespaces/default/kinds/note/resources";
+    const held = { name: "held", shard_id: "default", spec: {}, finalizers: ["example.dev/gone"] };
+    await fetch(server.url + path, { method: "POST", body: JSON.stringify(held) });
+    await fetch(`${server.url}${path}/held`, { method: "DELETE" });
+    await page.goto(
+      `/resource?${new URLSearchParams({ group: "examples", kind: "note", namespace: "default", name: "held" })}`,
+    );
+    await page.getByRole("heading", { name: "What holds its deletion" }).waitFor();
+    await page.getByRole("button", { name: "Force it off…" }).click();
+    await page.getByLabel("Why, and who you are").fill("its operator is gone; Ada");
+    await page.getByRole("button", { name: "Force it off", exact: true }).click();
+    await page.getByText("It is gone. What you see is its last state.").waitFor();
+    await page.getByText("its operator is gone; Ada").first().waitFor();
+    expect(complaints).toEqual([]);
   });
 
   test("loads in less than 300 kB, from nowhere else", async () => {

@@ -114,8 +114,8 @@ describe("what is hardly HTTP", () => {
     ["an absolute URL", "GET http://localhost/health/live HTTP/1.1\r\nHost: other\r\n\r\n", /^HTTP\/1\.1 200/],
     [
       "an absolute URL without a path",
-      "GET HTTP://localhost HTTP/1.1\r\nHost: localhost\r\n\r\n",
-      /there is no path \//,
+      "POST HTTP://localhost HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+      /POST is not supported on \/; use GET/,
     ],
     [
       "an absolute URL of another host",

@@ -469,7 +469,6 @@ describe("paths and methods", () => {
     `${COLLECTION}//`,
     "/api/v1/groups//namespaces/b/kinds/c/resources",
     "/nothing",
-    "/",
   ])("%s is 404", async (path) => {
     const answer = await call("GET", path);
     expect(answer.status).toBe(404);

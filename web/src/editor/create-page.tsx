@@ -2,7 +2,7 @@ import { useMemo } from "react";
 import { navigate } from "wouter/use-browser-location";
 import { yamlText } from "../../../src/cli/printers/yaml.js";
 import { client } from "../api/server.js";
-import { pathOf, readKey } from "../shell/pages.js";
+import { PAGES, pathOf, readKey } from "../shell/pages.js";
 import { useAddressQuery } from "../shell/use-address-query.js";
 import { usePageTitle } from "../shell/use-page-title.js";
 import { ManifestForm } from "./manifest-form.js";
@@ -21,6 +21,7 @@ export default function CreatePage() {
       text={text}
       title="Create a resource"
       verb="Create"
+      backTo={PAGES.resources}
       review={async (draft) => ({ before: "", after: manifestText(await client.create(draft, { dryRun: true })) })}
       save={async (draft) => navigate(pathOf((await client.create(draft)).key))}
     />

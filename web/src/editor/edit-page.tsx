@@ -13,6 +13,9 @@ import { ConflictNote } from "./conflict-note.js";
 import { ManifestForm } from "./manifest-form.js";
 import { manifestText } from "./read-draft.js";
 
+/** A status that is written more often than this while one write is tried would starve it. */
+const ATTEMPTS_MAX = 10;
+
 /** Changes the desired state of a resource, unless somebody else changed it meanwhile. */
 export default function EditPage() {
   const address = useAddressQuery();
@@ -36,24 +39,27 @@ function OpenedForm({ title, opened }: { readonly title: string; readonly opened
 
   /** A pass writes its status while one types; that is no conflict. Another desired state is. */
   const update = async (draft: ResourceDraft, dryRun: boolean): Promise<ClientResource> => {
-    for (let expected = base; ; ) {
+    let expected = base;
+    for (let attempt = 1; ; attempt++) {
       const { revision, uid } = expected;
       try {
         return await client.update(draft, { revision, uid, dryRun });
       } catch (error) {
         if (!isConflict(error)) throw error;
         expected = await readExisting(base.key);
-        if (expected.uid === base.uid && manifestText(expected) === manifestText(base)) continue;
-        setNewer(expected);
-        throw error;
+        const isSameWish = expected.uid === base.uid && manifestText(expected) === manifestText(base);
+        if (!isSameWish) setNewer(expected);
+        if (!isSameWish || attempt === ATTEMPTS_MAX) throw error;
       }
     }
   };
   return (
     <ManifestForm
+      key={text}
       text={text}
       title={title}
       verb="Save"
+      backTo={pathOf(base.key)}
       review={async (draft) => ({ before: manifestText(base), after: manifestText(await update(draft, true)) })}
       save={async (draft) => navigate(pathOf((await update(draft, false)).key))}
     >

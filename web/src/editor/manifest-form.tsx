@@ -1,4 +1,5 @@
 import { type ReactNode, useState } from "react";
+import { Link } from "wouter";
 import type { ResourceDraft } from "../../../src/client/resource-draft.js";
 import { ErrorNote } from "../elements/error-note.js";
 import { Panel } from "../elements/panel.js";
@@ -19,11 +20,13 @@ export interface Review {
  * checks, and to store it. Nothing that was typed is lost by a refusal.
  */
 export function ManifestForm(props: {
-  /** What the text begins with. */
+  /** What the text begins with; with another one, give the form another key. */
   readonly text: string;
   readonly title: string;
   /** The word on the last button. */
   readonly verb: string;
+  /** Where one gets without saving. */
+  readonly backTo: string;
   /** Asks the server; rejects when it would refuse. */
   readonly review: (draft: ResourceDraft) => Promise<Review>;
   readonly save: (draft: ResourceDraft) => Promise<void>;
@@ -40,7 +43,9 @@ export function ManifestForm(props: {
     if (draft !== undefined) setReviewed({ draft, ...(await props.review(draft)) });
   });
   const saving = useAction(async () => {
-    if (reviewed !== undefined) await props.save(reviewed.draft);
+    if (reviewed === undefined) return;
+    setReviewed(undefined); // what a refusal was about has to be looked at again
+    await props.save(reviewed.draft);
   });
   const change = (now: string) => {
     setTyped(now);
@@ -86,9 +91,9 @@ export function ManifestForm(props: {
             {verb}
           </button>
         )}
-        <button type="button" className="plain" onClick={() => history.back()}>
+        <Link className="button" href={props.backTo}>
           Back
-        </button>
+        </Link>
       </div>
     </>
   );

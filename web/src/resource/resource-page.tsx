@@ -6,7 +6,7 @@ import { client } from "../api/server.js";
 import { Badge } from "../elements/badge.js";
 import { ErrorNote } from "../elements/error-note.js";
 import { ROW_STATES, stateOf } from "../resources/row.js";
-import { PAGES, pathOf, pathOfResources, readKey } from "../shell/pages.js";
+import { pathOf, pathOfResources, readKey } from "../shell/pages.js";
 import { useAddressQuery } from "../shell/use-address-query.js";
 import { usePageTitle } from "../shell/use-page-title.js";
 import { ConditionsPanel, readyStatusOf } from "./conditions-panel.js";
@@ -22,6 +22,10 @@ import { useWork, WorkPanel } from "./work-panel.js";
 /** Everything there is to know of one resource, live. */
 export default function ResourcePage() {
   const key = readKey(useAddressQuery());
+  return <WatchedResource key={JSON.stringify(key)} of={key} />;
+}
+
+function WatchedResource({ of: key }: { readonly of: ResourceKey }) {
   usePageTitle(`${key.kind} ${key.namespace}/${key.name}`);
   const { resource, exists, error } = useResource(key);
   const work = useWork(key, exists === true, resource?.revision);
@@ -32,9 +36,7 @@ export default function ResourcePage() {
       {exists === false && (
         <div role="status" className="note warn">
           {resource === undefined ? "There is no such resource." : "It is gone. What you see is its last state."}{" "}
-          <Link href={`${PAGES.create}?${new URLSearchParams({ group: key.resourceGroup, ...named(key) })}`}>
-            Create one with this name
-          </Link>
+          <Link href={pathOf(key, "create")}>Create one with this name</Link>
         </div>
       )}
       {resource !== undefined && (
@@ -57,10 +59,6 @@ export default function ResourcePage() {
       <Timeline of={key} revision={resource?.revision} />
     </>
   );
-}
-
-function named({ kind, namespace, name }: ResourceKey) {
-  return { kind, namespace, name };
 }
 
 function Heading(props: {

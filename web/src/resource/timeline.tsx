@@ -84,20 +84,28 @@ function Entry(props: {
   );
 }
 
+const CHANGES_SHOWN = 40;
+const VALUE_MAX_CHARACTERS = 400;
+
 function Changes({ changes }: { readonly changes: readonly FieldChange[] }) {
   return (
     <table className="changes">
       <tbody>
-        {changes.map(({ path, before, after }) => (
+        {changes.slice(0, CHANGES_SHOWN).map(({ path, before, after }) => (
           <tr key={path}>
             <th scope="row">{path}</th>
             <td>
-              {before !== undefined && <del>{JSON.stringify(before)}</del>}{" "}
-              {after !== undefined && <ins>{JSON.stringify(after)}</ins>}
+              {before !== undefined && <del>{short(before)}</del>} {after !== undefined && <ins>{short(after)}</ins>}
             </td>
           </tr>
         ))}
       </tbody>
+      {changes.length > CHANGES_SHOWN && <caption>and {changes.length - CHANGES_SHOWN} more fields</caption>}
     </table>
   );
+}
+
+function short(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length <= VALUE_MAX_CHARACTERS ? text : `${text.slice(0, VALUE_MAX_CHARACTERS)}…`;
 }

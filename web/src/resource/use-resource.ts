@@ -16,13 +16,12 @@ export interface WatchedResource {
 
 const NOTHING: WatchedResource = { resource: undefined, exists: undefined, error: undefined };
 
-/** The resource of a key, kept as it is on the server, through restarts of the server. */
+/** The resource of a key, which must stay the same, kept as it is on the server, through restarts of the server. */
 export function useResource(key: ResourceKey): WatchedResource {
   const [watched, setWatched] = useState(NOTHING);
   const { resourceGroup, kind, namespace, name } = key;
   useEffect(() => {
     const left = new AbortController();
-    setWatched(NOTHING);
     const follow = async () => {
       const options = { sendInitialState: true, signal: left.signal };
       for await (const { events } of client.watch({ resourceGroup, kind, namespace, name }, options)) {

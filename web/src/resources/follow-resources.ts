@@ -44,7 +44,7 @@ export async function followResources(
   }
 }
 
-/** Puts every page into the store, as it comes; returns where to follow from. */
+/** Puts every page into the store, as it comes; returns where to follow from. The next page is on its way meanwhile. */
 async function readPages(
   resources: Connection["resources"],
   filter: ResourceSelection,
@@ -52,17 +52,20 @@ async function readPages(
   signal: AbortSignal,
 ): Promise<string> {
   const uids = new Set<string>();
-  for (let pageToken = ""; ; ) {
+  const readPage = (pageToken: string) => {
     const request = { filter, pageSize: PAGE_SIZE, pageToken, payloadEncoding: PayloadEncoding.SUMMARY };
-    const page = await resources.listResources(request, { signal });
+    return resources.listResources(request, { signal });
+  };
+  for (let coming = readPage(""); ; ) {
+    const page = await coming;
+    const isLast = page.nextPageToken === "" || uids.size > ROWS_MAX;
+    if (!isLast) coming = readPage(page.nextPageToken);
     for (const wire of page.resources) {
       store.put(readResource(wire), false);
       uids.add(wire.uid);
     }
-    pageToken = page.nextPageToken;
-    if (pageToken === "" || uids.size > ROWS_MAX) {
-      store.complete(uids);
-      return page.resumeToken;
-    }
+    if (!isLast) continue;
+    store.complete(uids);
+    return page.resumeToken;
   }
 }

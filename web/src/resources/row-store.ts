@@ -20,8 +20,8 @@ export interface RowView {
 
 /**
  * The rows of the table, outside React: changes go into a map as they arrive, and once per animation frame the view is made
- * of them and the table told. A view is an array in order; a frame's changes are merged into it, which takes a few
- * milliseconds at 100,000 rows where sorting anew would take a hundred.
+ * of them and the table told. A view is an array in order; a frame's changes are merged into it, which compares
+ * little: sorting 100,000 rows anew takes longer than a frame may.
  */
 export class RowStore {
   readonly #rows = new Map<string, Row>();
@@ -33,11 +33,14 @@ export class RowStore {
   readonly #fresh = new Set<Row>();
   #isOverfull = false;
   #isComplete = false;
-  #frame: number | undefined;
+  #isDrawing = false;
   readonly #listeners = new Set<() => void>();
+  readonly #atNextFrame: (draw: () => void) => void;
 
-  constructor(arrangement: Arrangement) {
+  /** `atNextFrame` is requestAnimationFrame, but for tests. */
+  constructor(arrangement: Arrangement, atNextFrame: (draw: () => void) => void) {
     this.#arrangement = arrangement;
+    this.#atNextFrame = atNextFrame;
   }
 
   /** Takes a resource as it is now, unless a newer state of it is held. `isNews`: it changed while the table was looking. */
@@ -97,8 +100,10 @@ export class RowStore {
 
   /** Frames stop while nobody sees the tab, and both sets stay as small as what is held. */
   #drawSoon(): void {
-    this.#frame ??= requestAnimationFrame(() => {
-      this.#frame = undefined;
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    this.#atNextFrame(() => {
+      this.#isDrawing = false;
       const kept = this.#stale.size === 0 ? this.#view.rows : this.#view.rows.filter((row) => !this.#stale.has(row));
       const order = comparator(this.#arrangement);
       const added = [...this.#fresh].filter(matcher(this.#arrangement)).sort(order);

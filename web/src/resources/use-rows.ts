@@ -9,7 +9,7 @@ export function useRows({ selection, arrangement }: TableQuery): { readonly view
   const [error, setError] = useState<unknown>();
   const wanted = JSON.stringify(selection);
   // biome-ignore lint/correctness/useExhaustiveDependencies: other resources, another store; another order is arranged below
-  const store = useMemo(() => new RowStore(arrangement), [wanted]);
+  const store = useMemo(() => new RowStore(arrangement, (draw) => requestAnimationFrame(draw)), [wanted]);
 
   useEffect(() => {
     const left = new AbortController();

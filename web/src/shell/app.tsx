@@ -6,7 +6,6 @@ import { ResourcesPage } from "../resources/resources-page.js";
 import { PageBoundary } from "./page-boundary.js";
 import { PAGES } from "./pages.js";
 import { ContactNote, TopBar } from "./top-bar.js";
-import { usePageTitle } from "./use-page-title.js";
 
 // YAML and its editor are as large as everything else together, and the first look needs neither.
 const ResourcePage = lazy(() => import("../resource/resource-page.js"));
@@ -45,18 +44,10 @@ export function App() {
               <Route path={PAGES.reconcilers}>
                 <ReconcilersPage />
               </Route>
-              <Route>
-                <NoSuchPage />
-              </Route>
             </Switch>
           </Suspense>
         </PageBoundary>
       </main>
     </>
   );
-}
-
-function NoSuchPage() {
-  usePageTitle("No such page");
-  return <h1>There is no such page</h1>;
 }

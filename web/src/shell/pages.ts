@@ -13,8 +13,8 @@ export const PAGES = {
   reconcilers: "/reconcilers",
 } as const;
 
-/** The address of a resource's page, or of its editor. */
-export function pathOf(key: ResourceKey, page: "resource" | "edit" = "resource"): string {
+/** The address of a resource's page, of its editor, or of the form that creates it. */
+export function pathOf(key: ResourceKey, page: "resource" | "edit" | "create" = "resource"): string {
   const { resourceGroup, kind, namespace, name } = key;
   // In the query, where any character can stand: in a path a proxy may take offence at a name that contains a slash.
   return `${PAGES[page]}?${new URLSearchParams({ group: resourceGroup, kind, namespace, name })}`;
