@@ -47,6 +47,8 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
     });
 }
 
+/** Few at first: the sooner they are on the screen. */
+const FIRST_ROWS = 50;
 const ROWS_AT_ONCE = 500;
 
 function select(
@@ -72,10 +74,11 @@ async function list(
 ): Promise<number> {
   let count = 0;
   let rows: { readonly resource: ClientResource }[] = [];
-  for await (const resource of client.list(selection, { ...options, pageSize: ROWS_AT_ONCE })) {
+  const pages = { firstPageSize: FIRST_ROWS, pageSize: ROWS_AT_ONCE };
+  for await (const resource of client.list(selection, { ...options, ...pages })) {
     rows.push({ resource });
     count++;
-    if (rows.length < ROWS_AT_ONCE) continue;
+    if (rows.length < (count === rows.length ? FIRST_ROWS : ROWS_AT_ONCE)) continue;
     await printer.print(rows);
     if (signal.aborted) return count;
     rows = [];

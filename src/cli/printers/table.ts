@@ -13,7 +13,7 @@ const GAP = "   ";
 
 /**
  * Prints rows as they come. Columns are as wide as the first rows need; what comes later may widen them, never move a line that
- * is printed.
+ * is printed. (The packages for tables want all rows before they print one; 100,000 are too many to wait for.)
  */
 export class Table<Row> {
   readonly #columns: readonly Column<Row>[];
