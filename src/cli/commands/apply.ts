@@ -4,7 +4,7 @@ import type { Applied } from "../../client/index.js";
 import { dryRun } from "../dry-run.js";
 import { usageError } from "../exit-codes.js";
 import { forEachManifest } from "../for-each-manifest.js";
-import { loadManifests } from "../manifest/load-manifests.js";
+import { loadManifests } from "../load-manifests.js";
 import { manifestDiff } from "../manifest-diff.js";
 import { nameOf } from "../name-of.js";
 import { manifestCommand, selectorOption, timeoutOption } from "../options.js";
