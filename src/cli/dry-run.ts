@@ -1,6 +1,6 @@
 import { ApiError, type Applied, type ResourceClient } from "../client/index.js";
-import { keyText } from "./key-text.js";
-import { type Manifest, ownerKey } from "./manifest/read-manifest.js";
+import { type Manifest, ownerKey } from "../manifest/read-manifest.js";
+import { keyId } from "../resource/key.js";
 
 /**
  * What an apply of `manifest` would do. An owner that the same files create is not there for the server to see: such a manifest is
@@ -17,7 +17,7 @@ export async function dryRun(
   } catch (error) {
     const owner = ownerKey(manifest);
     const isAboutOwner = error instanceof ApiError && error.field.startsWith("owner");
-    if (!isAboutOwner || !manifests.some((other) => keyText(other.draft.key) === owner)) throw error;
+    if (!isAboutOwner || !manifests.some((other) => keyId(other.draft.key) === owner)) throw error;
     const { owner: _, ...rest } = draft;
     return await client.apply(rest, { dryRun: true });
   }

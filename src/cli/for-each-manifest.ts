@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
-import { keyText } from "./key-text.js";
-import { type Manifest, ownerKey } from "./manifest/read-manifest.js";
+import { type Manifest, ownerKey } from "../manifest/read-manifest.js";
+import { keyId } from "../resource/key.js";
 import type { Outcome } from "./report-outcomes.js";
 
 /** As many at once: the server commits what comes together in one transaction. */
@@ -15,7 +15,7 @@ export function forEachManifest<T>(
   work: (manifest: Manifest) => Promise<T>,
 ): readonly Outcome<T>[] {
   const limit = pLimit(CONCURRENCY);
-  const byKey = new Map(manifests.map((manifest) => [keyText(manifest.draft.key), manifest]));
+  const byKey = new Map(manifests.map((manifest) => [keyId(manifest.draft.key), manifest]));
   const started = new Map<Manifest, Promise<T>>();
   const start = (manifest: Manifest): Promise<T> => {
     const known = started.get(manifest);

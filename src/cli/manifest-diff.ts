@@ -1,9 +1,9 @@
 import type { Applied } from "../client/index.js";
-import type { Manifest } from "./manifest/read-manifest.js";
+import type { Manifest } from "../manifest/read-manifest.js";
+import { manifestOf } from "../manifest/resource-document.js";
+import { yamlText } from "../manifest/yaml.js";
 import { nameOf } from "./name-of.js";
 import { unifiedDiff } from "./printers/diff.js";
-import { manifestOf } from "./printers/resource-document.js";
-import { yamlText } from "./printers/yaml.js";
 import type { Output } from "./terminal.js";
 
 /** What a dry run of an apply says would change, as a diff of manifests; empty when nothing would. */

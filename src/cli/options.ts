@@ -1,4 +1,5 @@
 import { Command, Option } from "@commander-js/extra-typings";
+import { labelSelector } from "./label-selector.js";
 import { readDuration } from "./printers/duration.js";
 
 /** A command that speaks to a server. */
@@ -31,6 +32,14 @@ export function filesOption() {
     "-f, --filename <path...>",
     "files or directories of manifests, or - for standard input",
   ).makeOptionMandatory();
+}
+
+/** Labels to select by, in the server's words. */
+export function selectorOption(what: string) {
+  return new Option(
+    "-l, --selector <selector>",
+    `${what}, for example tier=web or 'tier in (web, api), env=prod'`,
+  ).argParser(labelSelector);
 }
 
 /** How long something is waited for, in milliseconds. */

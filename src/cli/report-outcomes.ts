@@ -1,7 +1,7 @@
 import { ApiError } from "../client/index.js";
+import type { Manifest } from "../manifest/read-manifest.js";
 import { EXIT, Failure } from "./exit-codes.js";
 import { describeFailure } from "./failure-text.js";
-import type { Manifest } from "./manifest/read-manifest.js";
 import { nameOf } from "./name-of.js";
 import { printable } from "./printable.js";
 import { Progress } from "./printers/progress.js";

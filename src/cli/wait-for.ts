@@ -1,4 +1,5 @@
 import type { ClientResource, ResourceClient, ResourceKey, ResourceSelection } from "../client/index.js";
+// Not by the index of that room: with it would come the whole control loop, and a command starts later.
 import { findCondition, isReady } from "../controlloop/conditions.js";
 import { EXIT, Failure } from "./exit-codes.js";
 import { nameOf } from "./name-of.js";

@@ -23,6 +23,7 @@ export type {
 export { type ClientOptions, createResourceClient } from "./connect.js";
 export type {
   Applied,
+  ListOptions,
   Propagation,
   ResourceClient,
   ResourceSelection,

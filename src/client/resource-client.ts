@@ -34,6 +34,18 @@ export interface ResourceSelection {
   readonly ownerUid?: string;
 }
 
+/** How a list is read. */
+export interface ListOptions {
+  /** Only what waits for a reconciler; default: false. */
+  readonly pending?: boolean;
+  /** 1 to 10,000; default: 500. */
+  readonly pageSize?: number;
+  /** A small first page shows something sooner; default: `pageSize`. */
+  readonly firstPageSize?: number;
+  /** Without spec, and of the status only its conditions, for tables; default: false. */
+  readonly isSummary?: boolean;
+}
+
 /** Selects work; what is left out matches everything. */
 export interface WorkFilter {
   readonly resourceGroup?: string;
@@ -94,17 +106,17 @@ export class ResourceClient {
     }
   }
 
-  /**
-   * Lists in the order of creation, fetching pages as they are needed. `pending`: only what waits for a reconciler. `isSummary`:
-   * without spec, and of the status only its conditions, for tables.
-   */
+  /** Lists in the order of creation, fetching pages as they are needed. */
   async *list<Spec, Status>(
     selection: ResourceSelection,
-    { pending = false, pageSize = 500, isSummary = false } = {},
+    { pending = false, pageSize = 500, firstPageSize = pageSize, isSummary = false }: ListOptions = {},
   ): AsyncGenerator<ClientResource<Spec, Status>, void, undefined> {
     const payloadEncoding = isSummary ? PayloadEncoding.SUMMARY : PayloadEncoding.JSON;
-    const request = { filter: selection, pending, pageSize, payloadEncoding };
-    const pages = this.#pages((page, options) => this.#api.listResources({ ...request, ...page }, options));
+    const request = { filter: selection, pending, payloadEncoding };
+    const pages = this.#pages((page, options) => {
+      const size = page.pageToken === "" ? firstPageSize : pageSize;
+      return this.#api.listResources({ ...request, ...page, pageSize: size }, options);
+    });
     for await (const { resources } of pages) for (const resource of resources) yield readResource(resource);
   }
 

@@ -34,7 +34,7 @@ describe.skipIf(chromiumPath === undefined)("100,000 rows, in Chromium", () => {
       await page
         .getByTestId("row-count")
         .getByText(/^100,000$/)
-        .waitFor({ timeout: 60_000 });
+        .waitFor({ timeout: 90_000 });
       const changes = new Changes(client);
       const running = changes.run();
       const frames = await framesOf(browser, page, () => page.evaluate(SCROLL_FOR_4_S));
@@ -51,7 +51,7 @@ describe.skipIf(chromiumPath === undefined)("100,000 rows, in Chromium", () => {
       await server.program.kill();
       await database.drop();
     }
-  }, 120_000);
+  }, 150_000);
 });
 
 /** Statuses turn, resources come and go: at every place of the table, in the order of a row's name and not. */

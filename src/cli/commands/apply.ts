@@ -4,10 +4,10 @@ import type { Applied } from "../../client/index.js";
 import { dryRun } from "../dry-run.js";
 import { usageError } from "../exit-codes.js";
 import { forEachManifest } from "../for-each-manifest.js";
-import { loadManifests } from "../manifest/load-manifests.js";
+import { loadManifests } from "../load-manifests.js";
 import { manifestDiff } from "../manifest-diff.js";
 import { nameOf } from "../name-of.js";
-import { manifestCommand, timeoutOption } from "../options.js";
+import { manifestCommand, selectorOption, timeoutOption } from "../options.js";
 import { prune } from "../prune.js";
 import { reportOutcomes } from "../report-outcomes.js";
 import type { Cli, Style } from "../terminal.js";
@@ -19,7 +19,7 @@ export function applyCommand(cli: Cli): CommandUnknownOpts {
   return manifestCommand("apply")
     .option("--dry-run", "let the server decide, write nothing, and show what would change")
     .option("--prune", "also delete what -l selects in the kinds and namespaces of the files and is not in them")
-    .option("-l, --selector <selector>", "for --prune, for example 'app in (shop)'")
+    .addOption(selectorOption("what --prune may delete"))
     .option("--wait", "until all of it is ready")
     .addOption(timeoutOption("of --wait"))
     .action(async (options) => {

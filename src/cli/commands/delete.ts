@@ -1,7 +1,7 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import { isNotFound, type Propagation, type ResourceClient, type ResourceKey } from "../../client/index.js";
 import { usageError } from "../exit-codes.js";
-import { loadManifests } from "../manifest/load-manifests.js";
+import { loadManifests } from "../load-manifests.js";
 import { nameOf } from "../name-of.js";
 import { filesOption, resourceCommand, timeoutOption } from "../options.js";
 import { findResource, readNamedTarget } from "../target.js";

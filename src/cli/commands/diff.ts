@@ -3,7 +3,7 @@ import { dryRun } from "../dry-run.js";
 import { EXIT, Failure } from "../exit-codes.js";
 import { describeFailure } from "../failure-text.js";
 import { forEachManifest } from "../for-each-manifest.js";
-import { loadManifests } from "../manifest/load-manifests.js";
+import { loadManifests } from "../load-manifests.js";
 import { manifestDiff } from "../manifest-diff.js";
 import { manifestCommand } from "../options.js";
 import { reportOutcomes } from "../report-outcomes.js";

@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { type ClientResource, isConflict, type ResourceClient } from "../../client/index.js";
+import { parseManifests } from "../../manifest/parse-manifests.js";
+import type { Manifest } from "../../manifest/read-manifest.js";
+import { manifestOf } from "../../manifest/resource-document.js";
+import { yamlText } from "../../manifest/yaml.js";
+import { keyId } from "../../resource/key.js";
 import { Draft } from "../edit-draft.js";
 import { EXIT, Failure, usageError } from "../exit-codes.js";
 import { describeFailure } from "../failure-text.js";
-import { keyText } from "../key-text.js";
-import { parseManifests } from "../manifest/parse-manifests.js";
-import type { Manifest } from "../manifest/read-manifest.js";
 import { nameOf } from "../name-of.js";
 import { oneResourceCommand } from "../options.js";
-import { manifestOf } from "../printers/resource-document.js";
-import { yamlText } from "../printers/yaml.js";
 import { findResource, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { withClient } from "../with-client.js";
@@ -56,7 +56,7 @@ function readDraft({ file, text }: Draft, { key }: ClientResource): Manifest {
   if (problems.length > 0) throw new Failure("this is no manifest", EXIT.usage, problems);
   const [manifest, ...more] = manifests;
   if (manifest === undefined || more.length > 0) throw usageError(`${file}: must be one manifest`);
-  if (keyText(manifest.draft.key) === keyText(key)) return manifest;
+  if (keyId(manifest.draft.key) === keyId(key)) return manifest;
   throw usageError(
     `${manifest.source.atField("name")}: group, kind, namespace and name must stay; apply makes another resource`,
   );

@@ -2,7 +2,7 @@ import { Argument, type CommandUnknownOpts, Option } from "@commander-js/extra-t
 import type { ClientResource, ResourceClient, ResourceSelection } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
 import { nameOf } from "../name-of.js";
-import { resourceCommand } from "../options.js";
+import { resourceCommand, selectorOption } from "../options.js";
 import type { Place } from "../place.js";
 import {
   RESOURCE_FORMATS,
@@ -20,7 +20,7 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
     .addArgument(new Argument("[kind]", "a kind, or KIND/NAME; left out, with -A: everything"))
     .argument("[name]", "one resource")
     .option("-A, --all-namespaces", "of all namespaces")
-    .option("-l, --selector <selector>", "only with these labels, for example 'tier in (web, api), env in (prod)'")
+    .addOption(selectorOption("only with these labels"))
     .option("--pending", "only what waits for a reconciler")
     .option("-w, --watch", "follow: print what changes, through restarts of the server, until Ctrl-C")
     .addOption(
@@ -47,6 +47,8 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
     });
 }
 
+/** Few at first: the sooner they are on the screen. */
+const FIRST_ROWS = 50;
 const ROWS_AT_ONCE = 500;
 
 function select(
@@ -72,10 +74,11 @@ async function list(
 ): Promise<number> {
   let count = 0;
   let rows: { readonly resource: ClientResource }[] = [];
-  for await (const resource of client.list(selection, { ...options, pageSize: ROWS_AT_ONCE })) {
+  const pages = { firstPageSize: FIRST_ROWS, pageSize: ROWS_AT_ONCE };
+  for await (const resource of client.list(selection, { ...options, ...pages })) {
     rows.push({ resource });
     count++;
-    if (rows.length < ROWS_AT_ONCE) continue;
+    if (rows.length < (count === rows.length ? FIRST_ROWS : ROWS_AT_ONCE)) continue;
     await printer.print(rows);
     if (signal.aborted) return count;
     rows = [];

@@ -1,5 +1,7 @@
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import type { ResourceClient, ResourceKey } from "../../client/index.js";
+import { documentOf } from "../../manifest/resource-document.js";
+import { yamlText } from "../../manifest/yaml.js";
 import { Failure, usageError } from "../exit-codes.js";
 import { nameOf } from "../name-of.js";
 import { oneResourceCommand } from "../options.js";
@@ -8,9 +10,7 @@ import { readCount } from "../printers/count.js";
 import { unifiedDiff } from "../printers/diff.js";
 import { showTime } from "../printers/duration.js";
 import { HISTORY_COLUMNS } from "../printers/history-table.js";
-import { documentOf } from "../printers/resource-document.js";
 import { Table } from "../printers/table.js";
-import { yamlText } from "../printers/yaml.js";
 import { recentChanges, type Step } from "../recent-changes.js";
 import { lookUpResource, type NamedTarget, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";

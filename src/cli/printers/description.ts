@@ -1,11 +1,11 @@
 import type { ClientResource, ClientWork } from "../../client/index.js";
+import { parseExact } from "../../manifest/exact.js";
+import { type ShownCondition, splitStatus } from "../../manifest/split-status.js";
+import { yamlText } from "../../manifest/yaml.js";
 import { printable } from "../printable.js";
 import type { Output } from "../terminal.js";
 import { showAge, showTime } from "./duration.js";
-import { parseExact } from "./exact.js";
 import { readyStyle } from "./resource-table.js";
-import { type ShownCondition, splitStatus } from "./split-status.js";
-import { yamlText } from "./yaml.js";
 
 /** Everything about one resource but its history, in sections. */
 export function describeResource(output: Output, resource: ClientResource, work: ClientWork): string {

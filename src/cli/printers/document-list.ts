@@ -1,5 +1,5 @@
+import { documentOf } from "../../manifest/resource-document.js";
 import type { Output } from "../terminal.js";
-import { documentOf } from "./resource-document.js";
 import { type ResourceListOptions, type ResourcePrinter, rowPrinter } from "./resource-list.js";
 import type { ResourceRow } from "./resource-table.js";
 import { shownJson, shownYaml } from "./shown-text.js";

@@ -1,5 +1,5 @@
+import { describeChanges } from "../../manifest/changes.js";
 import type { Step } from "../recent-changes.js";
-import { describeChanges } from "./changes.js";
 import { showAge } from "./duration.js";
 import type { Column } from "./table.js";
 

@@ -1,6 +1,6 @@
+import { stringifyExact } from "../../manifest/exact.js";
+import { yamlText } from "../../manifest/yaml.js";
 import { printable } from "../printable.js";
-import { stringifyExact } from "./exact.js";
-import { yamlText } from "./yaml.js";
 
 // Both formats leave some control characters as they are, but only in strings in double quotes, where an escape means the same.
 

@@ -1,6 +1,6 @@
 import { useMemo } from "react";
 import { navigate } from "wouter/use-browser-location";
-import { yamlText } from "../../../src/cli/printers/yaml.js";
+import { yamlText } from "../../../src/manifest/yaml.js";
 import { client } from "../api/server.js";
 import { PAGES, pathOf, readKey } from "../shell/pages.js";
 import { useAddressQuery } from "../shell/use-address-query.js";

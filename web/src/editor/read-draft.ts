@@ -1,8 +1,8 @@
-import { parseManifests } from "../../../src/cli/manifest/parse-manifests.js";
-import { manifestOf } from "../../../src/cli/printers/resource-document.js";
-import { yamlText } from "../../../src/cli/printers/yaml.js";
 import type { ClientResource } from "../../../src/client/client-resource.js";
 import type { ResourceDraft } from "../../../src/client/resource-draft.js";
+import { parseManifests } from "../../../src/manifest/parse-manifests.js";
+import { manifestOf } from "../../../src/manifest/resource-document.js";
+import { yamlText } from "../../../src/manifest/yaml.js";
 
 /** A resource as the editor shows it: the manifest that the command line reads and writes too. */
 export function manifestText(resource: ClientResource): string {

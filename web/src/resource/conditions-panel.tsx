@@ -1,5 +1,5 @@
-import { type ShownCondition, splitStatus } from "../../../src/cli/printers/split-status.js";
 import { findConditionIn } from "../../../src/controlloop/conditions.js";
+import { type ShownCondition, splitStatus } from "../../../src/manifest/split-status.js";
 import { Age } from "../elements/age.js";
 import { Badge } from "../elements/badge.js";
 import { Panel } from "../elements/panel.js";

@@ -1,6 +1,6 @@
 import { memo, useMemo } from "react";
-import { parseExact } from "../../../src/cli/printers/exact.js";
-import { yamlText } from "../../../src/cli/printers/yaml.js";
+import { parseExact } from "../../../src/manifest/exact.js";
+import { yamlText } from "../../../src/manifest/yaml.js";
 import { Panel } from "../elements/panel.js";
 import "./payload-panel.css";
 

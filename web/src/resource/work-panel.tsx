@@ -68,6 +68,7 @@ export function WorkPanel({ of: key, work }: { readonly of: ResourceKey; readonl
               <>
                 <dt>Due</dt>
                 <dd>
+                  {item.dueAt < new Date() && "for "}
                   <Age at={item.dueAt} />
                 </dd>
               </>

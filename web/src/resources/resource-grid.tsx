@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type KeyboardEvent, useCallback, useRef, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from "react";
 import { navigate } from "wouter/use-browser-location";
 import { pathOf } from "../shell/pages.js";
 import type { Arrangement, SortColumn } from "./arrangement.js";
@@ -20,6 +20,8 @@ const COLUMNS: readonly { readonly name: string; readonly sort: SortColumn; read
   { name: "Age", sort: "created" },
 ];
 
+/** As in resource-grid.css, all three. */
+const HEAD_HEIGHT_PX = 31;
 const ROW_HEIGHT_PX = 33;
 /** On a phone a row has two lines. */
 const NARROW_ROW_HEIGHT_PX = 50;
@@ -38,7 +40,12 @@ export function ResourceGrid({ view, arrangement }: { readonly view: RowView; re
     getScrollElement: () => scroller.current,
     estimateSize: useCallback(() => rowHeight, [rowHeight]),
     overscan: 8,
+    // The rows begin below the head, which then stays in sight and must not cover the current one.
+    scrollMargin: HEAD_HEIGHT_PX,
+    scrollPaddingStart: HEAD_HEIGHT_PX,
   });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: places are computed once for a height
+  useEffect(() => virtualizer.measure(), [virtualizer, rowHeight]);
   const [current, setCurrent] = useState<string>();
 
   const onKeyDown = (event: KeyboardEvent) => {
@@ -68,7 +75,9 @@ export function ResourceGrid({ view, arrangement }: { readonly view: RowView; re
       <div className="grid-body" role="rowgroup" style={{ height: virtualizer.getTotalSize() }}>
         {virtualizer.getVirtualItems().map(({ index, start }) => {
           const row = rows[index];
-          return row && <GridRow key={row.uid} row={row} index={index} top={start} isCurrent={row.uid === current} />;
+          if (row === undefined) return null;
+          const top = start - HEAD_HEIGHT_PX;
+          return <GridRow key={row.uid} row={row} index={index} top={top} isCurrent={row.uid === current} />;
         })}
       </div>
       {rows.length === 0 && view.isComplete && <Nothing isHiding={view.held > 0} />}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseManifests } from "../../../src/cli/manifest/parse-manifests.js";
+import { parseManifests } from "../../src/manifest/parse-manifests.js";
 
 describe("parseManifests", () => {
   it("reads every field, and fills in what may be left out", () => {

@@ -1,7 +1,7 @@
 import { type Document, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
-import { YAML_OPTIONS } from "../printers/yaml.js";
 import { type Complain, type Manifest, readManifest } from "./read-manifest.js";
 import { ManifestSource, offsetOf } from "./source.js";
+import { YAML_OPTIONS } from "./yaml.js";
 
 /** What a text declares, and everything that is wrong with it. */
 export interface Parsed {

@@ -1,5 +1,5 @@
 import diff from "microdiff";
-import type { ClientResource } from "../../client/index.js";
+import type { ClientResource } from "../client/index.js";
 import { splitStatus } from "./split-status.js";
 
 /** One field in which two states of a resource differ. */

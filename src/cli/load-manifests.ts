@@ -1,13 +1,13 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
 import { text } from "node:stream/consumers";
-import { EXIT, Failure, usageError } from "../exit-codes.js";
-import { keyText } from "../key-text.js";
-import { nameOf } from "../name-of.js";
-import { choosePlace, type PlaceOptions } from "../place.js";
-import type { Cli } from "../terminal.js";
-import { parseManifests } from "./parse-manifests.js";
-import { type Manifest, ownerKey } from "./read-manifest.js";
+import { parseManifests } from "../manifest/parse-manifests.js";
+import { type Manifest, ownerKey } from "../manifest/read-manifest.js";
+import { keyId } from "../resource/key.js";
+import { EXIT, Failure, usageError } from "./exit-codes.js";
+import { nameOf } from "./name-of.js";
+import { choosePlace, type PlaceOptions } from "./place.js";
+import type { Cli } from "./terminal.js";
 
 const ENDINGS = [".yaml", ".yml", ".json"];
 
@@ -40,8 +40,8 @@ function contradictions(manifests: readonly Manifest[]): readonly string[] {
   const byKey = new Map<string, Manifest>();
   const duplicates = manifests.flatMap((manifest) => {
     const { key } = manifest.draft;
-    const first = byKey.get(keyText(key));
-    byKey.set(keyText(key), first ?? manifest);
+    const first = byKey.get(keyId(key));
+    byKey.set(keyId(key), first ?? manifest);
     if (first === undefined) return [];
     return [`${placeOf(manifest)}: ${nameOf(key)} is declared already at ${placeOf(first)}`];
   });

@@ -1,4 +1,4 @@
-import type { ClientResource } from "../../client/index.js";
+import type { ClientResource } from "../client/index.js";
 import { parseExact } from "./exact.js";
 
 /** A resource as people write it: what `edit` opens, `diff` compares and `apply` reads. What is empty is left out. */

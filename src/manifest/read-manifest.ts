@@ -1,8 +1,8 @@
 import { isMap, isScalar, isSeq, type YAMLMap } from "yaml";
-import type { ResourceDraft } from "../../client/index.js";
-import { keyText } from "../key-text.js";
-import { stringifyExact } from "../printers/exact.js";
-import { READ_ONLY_FIELDS } from "../printers/resource-document.js";
+import type { ResourceDraft } from "../client/index.js";
+import { keyId } from "../resource/key.js";
+import { stringifyExact } from "./exact.js";
+import { READ_ONLY_FIELDS } from "./resource-document.js";
 import type { ManifestSource } from "./source.js";
 
 /** What a file declares: a draft, and where it comes from. */
@@ -11,9 +11,9 @@ export interface Manifest {
   readonly source: ManifestSource;
 }
 
-/** The key of the one it belongs to, as keyText; undefined when it names none. */
+/** The key of the one it belongs to, as keyId; undefined when it names none. */
 export function ownerKey({ draft: { key, owner } }: Manifest): string | undefined {
-  return owner ? keyText({ ...owner, namespace: key.namespace }) : undefined;
+  return owner ? keyId({ ...owner, namespace: key.namespace }) : undefined;
 }
 
 /** Words about what is wrong at a place: `site.yaml:12:5: labels must …`. */

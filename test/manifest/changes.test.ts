@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { ResourceSchema } from "../../../gen/reconcile/v1/resource_pb.js";
-import { describeChanges } from "../../../src/cli/printers/changes.js";
-import { readResource } from "../../../src/client/client-resource.js";
+import { ResourceSchema } from "../../gen/reconcile/v1/resource_pb.js";
+import { readResource } from "../../src/client/client-resource.js";
+import { describeChanges } from "../../src/manifest/changes.js";
 
 function resource(fields: {
   spec?: unknown;
