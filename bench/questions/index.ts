@@ -4,7 +4,8 @@ import { queue } from "./queue.js";
 import { reaction } from "./reaction.js";
 import { read } from "./read.js";
 import { rpc } from "./rpc.js";
+import { watch } from "./watch.js";
 import { write } from "./write.js";
 
 /** In the order in which they run. */
-export const questions: readonly Question[] = [write, logs, read, queue, reaction, rpc];
+export const questions: readonly Question[] = [write, logs, read, queue, reaction, watch, rpc];
