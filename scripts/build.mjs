@@ -1,4 +1,4 @@
-// Builds dist/ from src/, gen/, examples/ and conformance/, with the workers that the tests run, and the dashboard from web/.
+// Builds dist/ from src/, gen/, examples/, conformance/ and bench/, with the workers that the tests run, and the dashboard from web/.
 //   --if-stale   does nothing while dist/ is newer than all it is made from
 //   --no-check   leaves type errors to the gate (npm run check): a test run needs the programs, and fails by itself
 import { spawnSync } from "node:child_process";
@@ -27,7 +27,7 @@ const assets = [
 // What package.json names under "bin".
 const programs = ["src/cli/main.js"];
 const sources = [
-  ...["src", "gen", "examples", "conformance", "test/conformance", "web"],
+  ...["src", "gen", "examples", "conformance", "bench", "test/conformance", "test/support", "web"],
   ...["tsconfig.json", "tsconfig.build.json", "package-lock.json"],
 ];
 const stamp = "dist/.built";
