@@ -9,13 +9,9 @@ export class Latencies {
     this.#histogram.record(Math.max(1, Math.round(ms * 1000)));
   }
 
-  get count(): number {
-    return this.#histogram.count;
-  }
-
-  /** The median and the 99th percentile. */
-  figures(): Figures {
+  /** The median and the 99th percentile; `suffix` says of what. */
+  figures(suffix = ""): Figures {
     const at = (percentile: number) => this.#histogram.percentile(percentile) / 1000;
-    return { "ms p50": at(50), "ms p99": at(99) };
+    return { [`ms p50${suffix}`]: at(50), [`ms p99${suffix}`]: at(99) };
   }
 }

@@ -1,6 +1,6 @@
 /** The bench: what this system does beside what people would use instead, on the same machine in the same run (README.md). */
-import { type Effort, type Question, runComparison } from "./compare.js";
-import { readOptions, USAGE } from "./options.js";
+import { type Question, runComparison } from "./compare.js";
+import { type Options, readOptions, USAGE } from "./options.js";
 import { questions } from "./questions/index.js";
 import { keep } from "./results.js";
 import type { Row } from "./row.js";
@@ -16,14 +16,14 @@ try {
   if (unknown.length > 0) throw new Error(`there is no question called ${unknown.join(", ")}: --list shows all`);
   const chosen = questions.filter(({ name }) => options.names.length === 0 || options.names.includes(name));
   if (options.isList) for (const { name, asks } of questions) say(`${name}: ${asks}`);
-  else await answer(chosen, options.effort, options.isKept).catch(fail);
+  else await answer(chosen, options).catch(fail);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : error}\n\n${USAGE}\n`);
   process.exitCode = EXIT_USAGE;
 }
 
-async function answer(chosen: readonly Question[], effort: Effort, isKept: boolean): Promise<void> {
-  const stage = await Stage.open();
+async function answer(chosen: readonly Question[], { effort, isQuick }: Options): Promise<void> {
+  const stage = await Stage.open(isQuick);
   try {
     for (const question of chosen) {
       say(`\n${question.name}: ${question.asks}`);
@@ -31,7 +31,7 @@ async function answer(chosen: readonly Question[], effort: Effort, isKept: boole
       for await (const comparison of question.compare(stage)) rows.push(...(await runComparison(comparison, effort)));
       await stage.clear();
       say(tableOf(rows));
-      if (isKept) keep(question, effort, rows);
+      if (!isQuick) keep(question, effort, rows);
     }
     for (const reason of stage.skipped) say(`left out: ${reason}`);
   } finally {

@@ -6,8 +6,8 @@ export interface Options {
   /** Names of questions; empty: all. */
   readonly names: readonly string[];
   readonly effort: Effort;
-  /** Whether the results are kept; quick ones never are. */
-  readonly isKept: boolean;
+  /** Nothing is kept of a quick run, and what is large is a tenth as large. */
+  readonly isQuick: boolean;
   readonly isList: boolean;
 }
 
@@ -15,9 +15,9 @@ export interface Options {
 export const USAGE = `usage: npm run bench -- [NAME]... [--quick] [--rounds N] [--seconds N]
        npm run bench -- --list
 
-  --quick       one round of a second: says whether it works and roughly how fast; results are not kept
+  --quick       one round of a second: says whether it works and roughly how fast; keeps no results
   --rounds N    rounds of every figure [3]
-  --seconds N   length of a round [3]
+  --seconds N   length of a round [2]
   --list        print the questions`;
 
 const QUICK: Effort = { rounds: 1, seconds: 1 };
@@ -30,7 +30,7 @@ export function readOptions(args: readonly string[]): Options {
     options: {
       quick: { type: "boolean", default: false },
       rounds: { type: "string", default: "3" },
-      seconds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "2" },
       list: { type: "boolean", default: false },
     },
   });
@@ -38,5 +38,5 @@ export function readOptions(args: readonly string[]): Options {
   const effort = isQuick ? QUICK : { rounds: Number(values.rounds), seconds: Number(values.seconds) };
   for (const [name, value] of Object.entries(effort))
     if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number of 1 or more`);
-  return { names: positionals, effort, isKept: !isQuick, isList };
+  return { names: positionals, effort, isQuick, isList };
 }

@@ -1,13 +1,16 @@
 import type { Figures } from "./compare.js";
 
 /** A figure of one contender: the median of its rounds, and how far they lay apart, as a part of the median. */
-interface Cell {
+export interface Cell {
   readonly who: string;
   readonly median: number;
   readonly spread: number;
-  /** How many times better ours is; absent for ours. */
+  /** How many times better ours is; absent for ours, and where one is next to nothing. */
   readonly ratio?: number;
 }
+
+/** The table shows less as nothing. */
+const LEAST_COMPARED = 0.01;
 
 /** One line of the table. */
 export interface Row {
@@ -28,7 +31,7 @@ export function rowOf(
     return values.length === 0 ? [] : [cellOf(who, values)];
   });
   if (ours === undefined) throw new Error(`nobody measured ${figure} of ${what}`);
-  return { what, figure, ours, peers: peers.map((peer) => ({ ...peer, ratio: ratioOf(figure, ours, peer) })) };
+  return { what, figure, ours, peers: peers.map((peer) => ({ ...peer, ...ratioOf(figure, ours, peer) })) };
 }
 
 function cellOf(who: string, sorted: readonly number[]): Cell {
@@ -38,7 +41,8 @@ function cellOf(who: string, sorted: readonly number[]): Cell {
   return { who, median, spread: median === 0 ? 0 : (most - least) / median };
 }
 
-function ratioOf(figure: string, ours: Cell, peer: Cell): number {
+function ratioOf(figure: string, ours: Cell, peer: Cell): Pick<Cell, "ratio"> {
+  if (Math.min(ours.median, peer.median) < LEAST_COMPARED) return {};
   const [better, worse] = figure.endsWith("/s") ? [ours, peer] : [peer, ours];
-  return worse.median === 0 ? 0 : better.median / worse.median;
+  return { ratio: better.median / worse.median };
 }

@@ -25,18 +25,21 @@ export class Stage {
   readonly #stopPostgres: () => Promise<void>;
   readonly #strike: (() => Promise<unknown>)[] = [];
 
-  private constructor(redis: RedisServer, stopPostgres: () => Promise<void>) {
+  readonly #isQuick: boolean;
+
+  private constructor(redis: RedisServer, stopPostgres: () => Promise<void>, isQuick: boolean) {
+    this.#isQuick = isQuick;
     this.#redis = redis;
     this.#stopPostgres = stopPostgres;
   }
 
-  static async open(): Promise<Stage> {
+  static async open(isQuick: boolean): Promise<Stage> {
     if (statfsSync(tmpdir()).type === TMPFS)
       throw new Error(`${tmpdir()} is in memory, where a commit costs nothing: set TMPDIR to a directory on a disk`);
     if (!hasRedis) throw new Error("no redis-server on PATH (Debian, Ubuntu: apt-get install redis-server)");
     const postgres = await startPostgres(POSTGRES_SETTINGS);
     process.env[sharedPostgresVariable] = postgres.url;
-    return new Stage(await startRedis(), () => postgres.remove());
+    return new Stage(await startRedis(), () => postgres.remove(), isQuick);
   }
 
   get redisUrl(): string {
@@ -48,6 +51,11 @@ export class Stage {
     const { url, drop } = await createDatabase("nothing");
     this.#strike.push(drop);
     return url;
+  }
+
+  /** How many of something large there are to be: a tenth in a quick run. */
+  size(full: number): number {
+    return this.#isQuick ? full / 10 : full;
   }
 
   /** The state-manager, as `npm run serve` starts it. */

@@ -6,16 +6,19 @@ import { BATCH, inLanes, LANES } from "./lanes.js";
 import { STATUS } from "./status.js";
 import { createMany } from "./widgets.js";
 
+/** Of the worker that reconciles widgets. */
+export const registration = {
+  ...{ name: "bench", instanceId: "bench", language: "typescript", concurrency: LANES * BATCH },
+  ...{ kinds: [{ resourceGroup: "bench", kind: "widget" }], leaseDuration: { seconds: 60n } },
+};
+
 /** New resources, each leased and reported as reconciled, over the RPCs that every worker uses. */
 export function statePasses(stage: Stage, url: string): Backlog {
   const { reconcilers, close } = connect(url);
   stage.onClear(async () => close());
   return async (count) => {
     await createMany(url, count);
-    const { sessionId } = await reconcilers.register({
-      ...{ name: "bench", instanceId: "bench", language: "typescript", concurrency: LANES * BATCH },
-      ...{ kinds: [{ resourceGroup: "bench", kind: "widget" }], leaseDuration: { seconds: 60n } },
-    });
+    const { sessionId } = await reconcilers.register(registration);
     return async () => {
       await inLanes(count, LANES, async () => {
         const { items } = await reconcilers.lease({ sessionId, maxItems: BATCH, wait: { nanos: 100_000_000 } });

@@ -22,9 +22,9 @@ export function updates(url: string): HttpRequests {
   return { url, method: "PUT", path: `${PATH}/seed-{key}`, body: bodyOf(`run-${++runs}-{n}`), keys: KEYS };
 }
 
-/** Reads the seeded resources in turn. */
-export function gets(url: string): HttpRequests {
-  return { url, method: "GET", path: `${PATH}/seed-{key}`, keys: KEYS };
+/** Reads the seeded resources in turn, or others of such names. */
+export function gets(url: string, name = "seed-{key}"): HttpRequests {
+  return { url, method: "GET", path: `${PATH}/${name}`, keys: KEYS };
 }
 
 /** The same over Connect JSON: the seeded resources in turn, or always the one called `name`. */

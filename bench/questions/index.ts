@@ -1,10 +1,27 @@
 import type { Question } from "../compare.js";
+import { idle } from "./idle.js";
+import { list } from "./list.js";
 import { logs } from "./logs.js";
 import { queue } from "./queue.js";
 import { reaction } from "./reaction.js";
 import { read } from "./read.js";
+import { restart } from "./restart.js";
 import { rpc } from "./rpc.js";
+import { scale } from "./scale.js";
+import { watch } from "./watch.js";
 import { write } from "./write.js";
 
-/** In the order in which they run. */
-export const questions: readonly Question[] = [write, logs, read, queue, reaction, rpc];
+/** In the order in which they run: what the others rest on first. */
+export const questions: readonly Question[] = [
+  write,
+  logs,
+  read,
+  queue,
+  reaction,
+  watch,
+  list,
+  rpc,
+  idle,
+  scale,
+  restart,
+];

@@ -18,17 +18,17 @@ export const queue: Question = {
     yield {
       what: "passes, batches of 50",
       contenders: [
-        contenderOf("state-manager", 2_000, statePasses(stage, ours)),
-        contenderOf("baseline get + put", 250, baselinePasses(baseline)),
-        contenderOf("pg-boss", 1_000, await pgBossPasses(stage)),
-        contenderOf("graphile-worker", 1_000, await graphilePasses(stage)),
+        backlogContender("state-manager", 2_000, statePasses(stage, ours)),
+        backlogContender("baseline get + put", 250, baselinePasses(baseline)),
+        backlogContender("pg-boss", 1_000, await pgBossPasses(stage)),
+        backlogContender("graphile-worker", 1_000, await graphilePasses(stage)),
       ],
     };
   },
 };
 
 /** `passesPerSecond` makes a round about as long as asked; a faster contender is done sooner. */
-function contenderOf(who: string, passesPerSecond: number, prepare: Backlog): Contender {
+export function backlogContender(who: string, passesPerSecond: number, prepare: Backlog): Contender {
   return {
     who,
     async round(seconds) {

@@ -1,0 +1,87 @@
+import { Agent } from "node:http";
+import { until } from "../../test/support/until.js";
+import type { Contender, Figures, Question } from "../compare.js";
+import { Latencies } from "../latencies.js";
+import { GrpcWatchers } from "../load/grpc-watchers.js";
+import { saturate } from "../load/http-load.js";
+import { atRate, send } from "../load/node-load.js";
+import { SseWatchers } from "../load/sse-watchers.js";
+import { seed, updates } from "../load/widgets.js";
+import { memoryMb } from "../process-usage.js";
+import type { Served, Stage } from "../stage.js";
+
+const [WATCHERS, PROBES, RATE] = [100, 5, 1_000];
+const [SSE_WATCHERS, GRPC_WATCHERS] = [500, 200];
+
+export const watch: Question = {
+  name: "watch",
+  asks: `How late does a change reach a watcher, and how many events can a process deliver? Latencies at ${RATE} updates of 1 KB a second: from when the update was due, so with its whole write, and from its answer (0 when the event came first). Deliveries while 16 connections update without a pause.`,
+  async *compare(stage) {
+    const DATABASE_URL = await stage.database();
+    const near = await stage.stateManager({ DATABASE_URL });
+    const far = await stage.stateManager({ DATABASE_URL });
+    await seed(near.url);
+    yield {
+      what: `watch, ${WATCHERS} SSE watchers`,
+      contenders: [
+        { who: "same replica", round: (seconds) => latency(near.url, near.url, seconds) },
+        { who: "other replica", round: (seconds) => latency(near.url, far.url, seconds) },
+      ],
+    };
+    yield { what: `deliver, ${SSE_WATCHERS} SSE watchers`, contenders: [await sse(stage, near)] };
+    await stage.clear();
+    const grpcServer = await stage.stateManager();
+    await seed(grpcServer.url);
+    yield { what: `deliver, ${GRPC_WATCHERS} gRPC watchers`, contenders: [await grpc(stage, grpcServer)] };
+  },
+};
+
+/** Updates through one replica, seen by watchers at another, or the same. */
+async function latency(writeTo: string, watchAt: string, seconds: number): Promise<Figures> {
+  const writes = new Map<number, { readonly dueAt: number; answeredAt?: number }>();
+  const [fromSending, afterAnswer] = [new Latencies(), new Latencies()];
+  const requests = updates(writeTo);
+  const run = /"write":"(run-\d+)-/.exec(requests.body ?? "")?.[1];
+  const watchers = new SseWatchers();
+  let seen = 0;
+  await watchers.open(watchAt, WATCHERS, PROBES, (frame) => {
+    const write = writes.get(Number(new RegExp(`"write":"${run}-(\\d+)"`).exec(frame)?.[1]));
+    if (write === undefined) return;
+    const now = performance.now();
+    fromSending.record(now - write.dueAt);
+    afterAnswer.record(write.answeredAt === undefined ? 0 : now - write.answeredAt);
+    seen++;
+  });
+  const agent = new Agent({ keepAlive: true, maxSockets: 256 });
+  await atRate(RATE, seconds, async (n, dueAt) => {
+    const write: { readonly dueAt: number; answeredAt?: number } = { dueAt };
+    writes.set(n, write);
+    await send(requests, n, agent);
+    write.answeredAt = performance.now();
+  });
+  await until(() => seen === RATE * seconds * PROBES, { timeoutMs: 30_000, what: "every update is seen" });
+  watchers.close();
+  agent.destroy();
+  return { ...fromSending.figures(" from sending"), ...afterAnswer.figures(" after the answer") };
+}
+
+async function sse(stage: Stage, server: Served): Promise<Contender> {
+  const watchers = new SseWatchers();
+  await watchers.open(server.url, SSE_WATCHERS);
+  stage.onClear(async () => watchers.close());
+  return { who: "state-manager", round: (seconds) => deliveries(server, watchers, seconds) };
+}
+
+async function grpc(stage: Stage, server: Served): Promise<Contender> {
+  const watchers = new GrpcWatchers();
+  await watchers.open(server.url, GRPC_WATCHERS);
+  stage.onClear(async () => watchers.close());
+  return { who: "state-manager", round: (seconds) => deliveries(server, watchers, seconds) };
+}
+
+async function deliveries(server: Served, watchers: { readonly events: number }, seconds: number): Promise<Figures> {
+  const [startedAt, before] = [performance.now(), watchers.events];
+  await saturate(updates(server.url), 16, seconds);
+  const perSecond = ((watchers.events - before) * 1000) / (performance.now() - startedAt);
+  return { "events/s": perSecond, "MB of memory": memoryMb(server.program.pid) };
+}
