@@ -29,11 +29,11 @@ async function answer(chosen: readonly Question[], { effort, isQuick }: Options)
       say(`\n${question.name}: ${question.asks}`);
       const rows: Row[] = [];
       for await (const comparison of question.compare(stage)) rows.push(...(await runComparison(comparison, effort)));
-      await stage.clear();
       say(tableOf(rows));
-      if (!isQuick) keep(question, effort, rows);
+      for (const reason of stage.skipped) say(`left out: ${reason}`);
+      if (!isQuick) keep({ name: question.name, asks: question.asks, ...effort, rows, skipped: stage.skipped });
+      await stage.clear();
     }
-    for (const reason of stage.skipped) say(`left out: ${reason}`);
   } finally {
     await stage.close();
   }

@@ -19,8 +19,8 @@ const TMPFS = 0x01021994;
 
 /** Where servers are put up for a question. Databases are fresh ones of one PostgreSQL; Redis and it are shared by all. */
 export class Stage {
-  /** Who was left out, and why. */
-  readonly skipped: string[] = [];
+  /** What this question goes without, and why. */
+  skipped: readonly string[] = [];
   readonly #redis: RedisServer;
   readonly #stopPostgres: () => Promise<void>;
   readonly #strike: (() => Promise<unknown>)[] = [];
@@ -89,12 +89,13 @@ export class Stage {
   /** Whether it is installed; when not, the results say so. */
   has(program: OptionalProgram): boolean {
     if (isInstalled(program)) return true;
-    if (!this.skipped.includes(missingText(program))) this.skipped.push(missingText(program));
+    this.skipped = [...new Set([...this.skipped, missingText(program)])];
     return false;
   }
 
   /** Takes down what was put up for a question. */
   async clear(): Promise<void> {
+    this.skipped = [];
     for (const strike of this.#strike.splice(0).reverse()) await strike();
   }
 

@@ -8,6 +8,7 @@ import { read } from "./read.js";
 import { restart } from "./restart.js";
 import { rpc } from "./rpc.js";
 import { scale } from "./scale.js";
+import { snapshot } from "./snapshot.js";
 import { watch } from "./watch.js";
 import { write } from "./write.js";
 
@@ -24,4 +25,5 @@ export const questions: readonly Question[] = [
   idle,
   scale,
   restart,
+  snapshot,
 ];
