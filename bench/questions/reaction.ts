@@ -10,7 +10,7 @@ import { Graphile } from "../peers/graphile-worker.js";
 import type { Stage } from "../stage.js";
 
 /** So few that the worker is idle whenever a change comes. */
-const RATE = 50;
+const RATE = 20;
 
 export const reaction: Question = {
   name: "reaction",

@@ -32,6 +32,7 @@ export const write: Question = {
       contenders: [...rest(creates, 64), ...puts(64), await bareInserts(await stage.database()), ...redisXadd(stage)],
     };
     yield { what: "update, 64 connections", contenders: [...rest(updates, 64), ...puts(64)] };
+    // Last, because a lone connection asks too seldom to have Node compile what it runs.
     yield { what: "create, 1 connection", contenders: [...rest(creates, 1), ...puts(1)] };
     yield { what: "update, 1 connection", contenders: [...rest(updates, 1), ...puts(1)] };
     yield {
