@@ -6,10 +6,10 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: "test/support/global-setup.ts",
     setupFiles: "test/support/worker-setup.ts",
-    // Processes, not threads: tests signal, starve and exit processes. Three keep two cores busy: some files mostly wait, most
-    // start servers of their own.
+    // Processes, not threads: tests signal, starve and exit processes. Two, because most files start servers of their own: with
+    // three on two cores the longest run into their limits of time.
     pool: "forks",
-    maxWorkers: 3,
+    maxWorkers: 2,
     // The files of a worker share their modules, instead of loading them anew for each.
     isolate: false,
     sequence: { sequencer: LongestFirst },
