@@ -1,5 +1,5 @@
 /** What a column of a set-based statement may hold. */
-export type Scalar = string | number | bigint | boolean | null;
+export type Scalar = string | number | bigint | boolean | Date | null;
 
 /** Element types sent in binary form, by their fixed object id. */
 const BINARY_TYPES: Readonly<Record<string, number>> = { text: 25, json: 114, jsonb: 3802 };
@@ -16,7 +16,7 @@ const HEADER_BYTES = 20;
  */
 export function arrayParameter(type: string, values: readonly Scalar[]): Buffer | string {
   const oid = BINARY_TYPES[type];
-  if (oid === undefined) return `{${values.map((value) => value ?? "NULL").join(",")}}`;
+  if (oid === undefined) return `{${values.map((value) => parameterOf(value) ?? "NULL").join(",")}}`;
   const prefix = type === "jsonb" ? 1 : 0;
   const lengths = values.map((value) => (value === null ? -1 : Buffer.byteLength(String(value)) + prefix));
   const buffer = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + 4 + Math.max(0, length), HEADER_BYTES));
@@ -29,4 +29,31 @@ export function arrayParameter(type: string, values: readonly Scalar[]): Buffer 
     at += buffer.write(String(values[i]), at);
   }
   return buffer;
+}
+
+/** What the driver sends: text, or bytes for what is in binary form. */
+export type Parameter = string | Buffer | null;
+
+/** The parameter for a value: a scalar, bytes, or an array of scalars, null among them. Throws TypeError for anything else. */
+export function parameterOf(value: unknown): Parameter {
+  if (value === null || Buffer.isBuffer(value)) return value;
+  if (value instanceof Uint8Array) return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  if (Array.isArray(value)) return `{${value.map(elementOf).join(",")}}`;
+  if (value instanceof Date) return value.toISOString();
+  switch (typeof value) {
+    case "string":
+    case "number":
+    case "bigint":
+    case "boolean":
+      return String(value);
+    default:
+      throw new TypeError(`a statement cannot take ${typeof value} as a parameter`);
+  }
+}
+
+function elementOf(value: unknown): string {
+  const element = parameterOf(value);
+  if (element === null) return "NULL";
+  if (Buffer.isBuffer(element)) return `"\\\\x${element.toString("hex")}"`;
+  return typeof value === "string" ? `"${value.replaceAll(/["\\]/g, "\\$&")}"` : element;
 }

@@ -65,6 +65,11 @@ export class BatchDraft {
     return this.#keys.values();
   }
 
+  /** The last position of every log, as the commands so far leave it. */
+  get ends(): ReadonlyMap<number, Position> {
+    return this.#ends;
+  }
+
   /** Decides one command. A refusal leaves the draft as it was. */
   apply(command: Command): ItemOutcome {
     const draft = this.#draftOf(keyOf(command));

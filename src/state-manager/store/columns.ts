@@ -19,7 +19,7 @@ export function unnestColumns<Row>(columns: readonly Column<Row>[]): string {
 }
 
 /** The columns' names, for a column list. */
-export function columnNames<Row>(columns: readonly Column<Row>[]): string {
+export function columnNames(columns: readonly { readonly name: string }[]): string {
   return columns.map(({ name }) => name).join(", ");
 }
 

@@ -1,29 +1,23 @@
-import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Change } from "../../resource/change.js";
 import type { Command } from "../../resource/command.js";
 import { keyOf } from "../../resource/decide.js";
 import { DomainError } from "../../resource/errors.js";
 import { keyId } from "../../resource/key.js";
-import type { CommittedBatch } from "../log/change-log.js";
-import { BatchDraft, type ItemOutcome } from "./batch-draft.js";
-import { COMMIT, type Connection, type Database, ROLLBACK, rollBack } from "./database.js";
-import { constraintOf, isFromServer, isPartitionMissing, sqlState } from "./driver-errors.js";
-import { dueHints } from "./due-hints.js";
+import { BEGIN, type BoundStatement, COMMIT, type Connection, type Database, rollBack } from "./database.js";
+import { type CommitResult, type DecidedBatch, decideBatch } from "./decide-batch.js";
+import { constraintOf, isFromServer, isGoingAway, isPartitionMissing, sqlState } from "./driver-errors.js";
+import { decideAtTip, idsAhead, type LogTip, ONLY_LOG, randomFingerprint, tipAfter } from "./log-tip.js";
 import { readOwners, wishedOwners } from "./read-owners.js";
 import { readStates } from "./read-states.js";
-import { FIND_FINGERPRINT, type LogEndRow, lockHeadsScript, READ_LOG_ENDS } from "./statements/events.js";
-import { type CommitStamp, type Write, writesOf } from "./write-draft.js";
-
-/** What a committed transaction left behind. */
-export interface CommitResult {
-  /** In the order of the commands. */
-  readonly outcomes: readonly ItemOutcome[];
-  readonly batch: CommittedBatch;
-}
+import { findFingerprint, type LogEndRequest, type LogEndRow, lockHeads, readLogEnds } from "./statements/events.js";
+import type { CommitStamp } from "./write-draft.js";
 
 /** Another writer created a key of ours between our read and our write: possible only when their log is not ours. */
 const MAX_UNIQUE_VIOLATIONS = 3;
+
+/** A key that was taken is a sign of more to come: so many batches are read first, before one is decided at the tip again. */
+const BATCHES_READ_AFTER_TAKEN_KEY = 50;
 
 /** How long an unanswered COMMIT is looked for, in milliseconds: PostgreSQL usually restarts faster. */
 const LOST_COMMIT_SEARCH_MS = 10_000;
@@ -34,6 +28,9 @@ export class BatchCommitter {
   readonly #logCount: number;
   /** Bucket of the newest event seen: lets the read of the last event skip older partitions. A hint, never trusted. */
   #bucketHint = 0;
+  /** Undefined while a batch is under way, and when what it left behind is not known. */
+  #tip: LogTip | undefined;
+  #batchesToRead = 0;
 
   constructor(database: Database, logCount: number) {
     this.#database = database;
@@ -44,82 +41,112 @@ export class BatchCommitter {
    * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
    */
   async commit(commands: readonly Command[], logs: ReadonlySet<number>): Promise<CommitResult> {
+    const tip = this.#tip;
+    this.#tip = undefined;
+    const isBlind = tip !== undefined && this.#batchesToRead-- <= 0;
+    const atTip = isBlind ? await this.#commitAtTip(commands, tip) : undefined;
+    if (atTip !== undefined) return atTip;
     for (let violations = 0; ; ) {
       try {
-        return await this.#commitOnce(commands, [...logs]);
+        return await this.#commitRead(commands, [...logs]);
       } catch (error) {
-        if (sqlState(error) !== "23505" || constraintOf(error) !== "resources_key") throw error;
-        if (++violations > MAX_UNIQUE_VIOLATIONS) throw error;
+        if (!isKeyTaken(error) || ++violations > MAX_UNIQUE_VIOLATIONS) throw error;
       }
     }
   }
 
-  /** Two round trips when the batch is one write statement: lock and read, then write and COMMIT. */
-  async #commitOnce(commands: readonly Command[], logs: readonly number[]): Promise<CommitResult> {
-    const { stamp, result, lostReply } = await this.#database.withConnection(async (connection) => {
-      let decided: DecidedBatch;
+  /** One round trip. Undefined and without effect when the log ends elsewhere, a key is taken, or the batch needs reading. */
+  async #commitAtTip(commands: readonly Command[], tip: LogTip): Promise<CommitResult | undefined> {
+    const fingerprint = randomFingerprint();
+    const decided = decideAtTip(commands, tip, fingerprint);
+    if (decided === undefined) return undefined;
+    const ends = readLogEnds([ONLY_LOG], {
+      bucketHint: tip.bucket,
+      ids: Math.max(0, idsAhead(commands.length) - decided.ids.length),
+      fingerprint,
+      endsWith: tip.end.fingerprint,
+    });
+    const statements = [lockHeads([ONLY_LOG]), ends, ...decided.writes];
+    try {
+      const written = await this.#database.withConnection((connection) =>
+        runAndCommit(connection, statements, decided.stamp),
+      );
+      const found = (written.rows[statements.indexOf(ends)] ?? []) as readonly LogEndRow[];
+      return await this.#finish({ ...decided, ids: [...decided.ids, ...idsOf(found)] }, found, written);
+    } catch (error) {
+      if (isKeyTaken(error)) this.#batchesToRead = BATCHES_READ_AFTER_TAKEN_KEY;
+      else if (!isTipMoved(error)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Two round trips: lock and read, then write and COMMIT. */
+  async #commitRead(commands: readonly Command[], logs: readonly number[]): Promise<CommitResult> {
+    const [decided, ends, written] = await this.#database.withConnection(async (connection) => {
       try {
-        decided = await this.#decide(connection, commands, logs);
+        const [decided, ends] = await this.#decide(connection, commands, logs);
+        const statements = [...decided.writes, { statement: COMMIT, values: [] }];
+        return [decided, ends, await runAndCommit(connection, statements, decided.stamp)] as const;
       } catch (error) {
         await rollBack(connection, error);
         throw error;
       }
-      const lostReply = await writeAndCommit(connection, decided.writes).catch((error: unknown) => {
-        throw isPartitionMissing(error) ? new PartitionMissingError(decided.stamp.bucket) : error;
-      });
-      return { ...decided, lostReply };
     });
+    return this.#finish(decided, ends, written);
+  }
+
+  async #finish(decided: DecidedBatch, ends: readonly LogEndRow[], { lostReply }: Written): Promise<CommitResult> {
+    const { result, stamp } = decided;
     // Only now: looking for it needs a connection, and the one that failed must not be held meanwhile.
     if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error);
-    this.#bucketHint = stamp.bucket;
+    if (result.batch.changes.length > 0) {
+      this.#bucketHint = stamp.bucket;
+      if (lostReply === undefined && this.#logCount === 1) this.#tip = tipAfter(decided, ends);
+    }
     return result;
   }
 
-  async #decide(connection: Connection, commands: readonly Command[], logs: readonly number[]): Promise<DecidedBatch> {
+  async #decide(
+    connection: Connection,
+    commands: readonly Command[],
+    logs: readonly number[],
+  ): Promise<readonly [DecidedBatch, readonly LogEndRow[]]> {
     const keys = new Map(commands.map((command) => [keyId(keyOf(command)), keyOf(command)]));
     const created = new Set(commands.filter(mayCreate).map((command) => keyId(keyOf(command))));
     for (const command of commands) if (!mayCreate(command)) created.delete(keyId(keyOf(command)));
-    // Sent together, run in order: what is read is read in statements after the one that locks (2.3).
-    const [, ends, states] = await Promise.all([
-      connection.query(lockHeadsScript(logs)),
-      this.#readEnds(connection, logs, commands.filter(mayCreate).length),
-      readStates(connection, keys, created, wishedOwners(commands)),
+    const fingerprint = randomFingerprint();
+    // What is read is read in statements after the one that locks (2.3).
+    const locked = [{ statement: BEGIN, values: [] }, lockHeads(logs)];
+    const creates = commands.filter(mayCreate).length;
+    const ids = creates + (this.#logCount === 1 ? idsAhead(creates) : 0);
+    const request = { bucketHint: this.#bucketHint, ids, fingerprint };
+    const [[, , found = []], states] = await readStates(connection, keys, created, wishedOwners(commands), [
+      ...locked,
+      readLogEnds(logs, request),
     ]);
-    const owners = await readOwners(connection, commands, states, this.#logCount);
-    const stamp = stampOf(ends);
-    const ids = ends.flatMap((end) => end.ids ?? []).map(BigInt);
-    const draft = new BatchDraft({
+    const ends = await this.#ends(connection, logs, request, found as LogEndRow[]);
+    const decided = decideBatch(commands, {
       logCount: this.#logCount,
       ends: new Map(ends.map(({ log_id, revision, fingerprint }) => [log_id, { revision, fingerprint }])),
       states,
-      owners,
-      fingerprint: randomFingerprint(),
-      context: {
-        now: stamp.now,
-        newId: () => {
-          const id = ids.shift();
-          if (id === undefined) throw new Error("more resources created than ids drawn");
-          return id;
-        },
-        newUid: randomUUID,
-        random: Math.random,
-      },
+      owners: await readOwners(connection, commands, states, this.#logCount),
+      fingerprint,
+      stamp: stampOf(ends),
+      ids: idsOf(ends),
     });
-    const outcomes = commands.map((command) => draft.apply(command));
-    const due = dueHints(draft.keys, stamp.now);
-    const isCollecting = draft.endings.length > 0 || draft.woken.size > 0;
-    return {
-      stamp,
-      writes: writesOf(draft, this.#logCount, stamp),
-      result: { outcomes, batch: { changes: draft.changes, due, isCollecting } },
-    };
+    return [decided, ends];
   }
 
-  async #readEnds(connection: Connection, logs: readonly number[], ids: number): Promise<LogEndRow[]> {
-    const ends = await connection.query<LogEndRow>(READ_LOG_ENDS, [logs, this.#bucketHint, ids]);
-    if (this.#bucketHint === 0 || ends.every((end) => end.last_bucket !== null)) return ends;
-    // Nothing that new in the log (retention, or another lineage): look everywhere.
-    return connection.query<LogEndRow>(READ_LOG_ENDS, [logs, 0, ids]);
+  /** `found`, unless there was nothing as new in the log as it should be (retention, or another lineage): then looks everywhere. */
+  async #ends(
+    connection: Connection,
+    logs: readonly number[],
+    request: LogEndRequest,
+    found: readonly LogEndRow[],
+  ): Promise<readonly LogEndRow[]> {
+    if (request.bucketHint === 0 || found.every((end) => end.last_bucket !== null)) return found;
+    const [ends = []] = await connection.queryAll([readLogEnds(logs, { ...request, bucketHint: 0 })]);
+    return ends as LogEndRow[];
   }
 
   /**
@@ -145,9 +172,7 @@ export class BatchCommitter {
 
   async #isIn(last: Change): Promise<boolean> {
     return this.#database.withConnection(async (connection) => {
-      await connection.query(lockHeadsScript([last.log]));
-      const found = await connection.query(FIND_FINGERPRINT, [last.log, last.revision, last.fingerprint]);
-      await connection.query(ROLLBACK);
+      const [, found = []] = await connection.queryAll([lockHeads([last.log]), findFingerprint(last)]);
       return found.length > 0;
     });
   }
@@ -163,42 +188,36 @@ export class PartitionMissingError extends Error {
   }
 }
 
-interface DecidedBatch {
-  readonly stamp: CommitStamp;
-  readonly writes: readonly Write[];
-  readonly result: CommitResult;
+/** What a transaction that has probably committed left: the rows of its statements, none when the reply was lost. */
+interface Written {
+  readonly rows: readonly (readonly unknown[])[];
+  readonly lostReply?: { readonly error: unknown };
 }
 
-/**
- * Throws when nothing was committed; returns the error of a COMMIT that may be in all the same.
- *
- * COMMIT travels with the write when there is only one: a write that fails, wherever it fails, leaves nothing to commit. Behind
- * several it has to wait, because one that failed before it was sent would not keep the others from being committed.
- */
-async function writeAndCommit(
+/** Runs statements that end with a commit. Throws when nothing was committed; tells when it may be in all the same. */
+async function runAndCommit(
   connection: Connection,
-  writes: readonly Write[],
-): Promise<{ readonly error: unknown } | undefined> {
-  const sent = writes.map(({ statement, values }) => connection.query(statement, values));
-  if (writes.length > 1) {
-    try {
-      await Promise.all(sent);
-    } catch (error) {
-      await rollBack(connection, error);
-      throw error;
-    }
+  statements: readonly BoundStatement[],
+  { bucket }: CommitStamp,
+): Promise<Written> {
+  try {
+    return { rows: await connection.queryAll(statements) };
+  } catch (error) {
+    if (isPartitionMissing(error)) throw new PartitionMissingError(bucket);
+    // What the server says of a statement, it says instead of committing; that it goes away, also behind it.
+    if (isFromServer(error) && !isGoingAway(error)) throw error;
+    return { rows: [], lostReply: { error } };
   }
-  const [[failed], [unconfirmed]] = await Promise.all([
-    Promise.allSettled(sent).then(reasons),
-    Promise.allSettled([connection.query(COMMIT)]).then(reasons),
-  ]);
-  // Whatever the server itself said about the write, it said instead of doing it: then COMMIT has rolled back.
-  if (failed !== undefined && isFromServer(failed.error)) throw failed.error;
-  return failed ?? unconfirmed;
 }
 
-function reasons(results: readonly PromiseSettledResult<unknown>[]): { readonly error: unknown }[] {
-  return results.flatMap((result) => (result.status === "rejected" ? [{ error: result.reason }] : []));
+/** A resource with that key is there, though none was read: another replica's, or nobody looked. */
+function isKeyTaken(error: unknown): boolean {
+  return sqlState(error) === "23505" && constraintOf(error) === "resources_key";
+}
+
+/** The log does not end at the tip: see BATCH_FINGERPRINT. */
+function isTipMoved(error: unknown): boolean {
+  return sqlState(error) === "22P02";
 }
 
 /** The bucket never decreases along a log, whatever the clock does: the newest event is in the newest partition. */
@@ -209,10 +228,10 @@ function stampOf(ends: readonly LogEndRow[]): CommitStamp {
   return { now: first.now, bucket };
 }
 
-function mayCreate(command: Command): boolean {
-  return command.type === "create" || command.type === "apply";
+function idsOf([end]: readonly LogEndRow[]): readonly bigint[] {
+  return end?.ids?.map(BigInt) ?? [];
 }
 
-function randomFingerprint(): bigint {
-  return randomBytes(8).readBigInt64BE() || 1n;
+function mayCreate(command: Command): boolean {
+  return command.type === "create" || command.type === "apply";
 }

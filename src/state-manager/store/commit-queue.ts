@@ -1,7 +1,8 @@
 import type { Command, MetadataInput } from "../../resource/command.js";
 import { DomainError } from "../../resource/errors.js";
 import type { ItemOutcome } from "./batch-draft.js";
-import { type CommitResult, PartitionMissingError } from "./commit-batch.js";
+import { PartitionMissingError } from "./commit-batch.js";
+import type { CommitResult } from "./decide-batch.js";
 import { isCutOff, isRetryable } from "./driver-errors.js";
 import type { GroupCommitOptions } from "./group-commit.js";
 

@@ -1,6 +1,7 @@
 import pg from "pg";
 import { DomainError } from "../../resource/errors.js";
 import { translateDriverError } from "./driver-errors.js";
+import { StatementGroup } from "./statement-group.js";
 
 /** An SQL text with the name it is prepared, counted and logged under. Values are always parameters. */
 export interface Statement {
@@ -8,6 +9,12 @@ export interface Statement {
   readonly text: string;
   /** False: planned for its very values every time, for texts of many shapes or with filters that may be off. Default true. */
   readonly isPrepared?: boolean;
+}
+
+/** A statement and its parameters. */
+export interface BoundStatement {
+  readonly statement: Statement;
+  readonly values: readonly unknown[];
 }
 
 /**
@@ -19,6 +26,12 @@ export interface Statement {
 export interface Connection {
   /** Rows as the driver parses them: int8 is bigint, json is its raw text, jsonb is parsed. */
   query<Row>(statement: Statement, values?: readonly unknown[]): Promise<Row[]>;
+
+  /**
+   * Runs statements as one `StatementGroup`: one message there, one back. Resolves with the rows of each; rejects with the first
+   * error, and what comes behind it does not run.
+   */
+  queryAll(statements: readonly BoundStatement[]): Promise<unknown[][]>;
 }
 
 /** How a store reaches PostgreSQL. */
@@ -99,8 +112,11 @@ export class Database implements Connection {
   }
 
   async query<Row>(statement: Statement, values: readonly unknown[] = []): Promise<Row[]> {
-    const client = await this.#connect();
-    return this.#lend(client, (connection) => connection.query<Row>(statement, values));
+    return this.withConnection((connection) => connection.query<Row>(statement, values));
+  }
+
+  async queryAll(statements: readonly BoundStatement[]): Promise<unknown[][]> {
+    return this.withConnection((connection) => connection.queryAll(statements));
   }
 
   /** Runs `work` between BEGIN and COMMIT; rolls back and rethrows when it throws. */
@@ -145,17 +161,23 @@ export class Database implements Connection {
     };
     client.on("error", onError);
     try {
+      const answered = async <T>(answer: Promise<T>): Promise<T> => {
+        try {
+          return await answer;
+        } catch (error) {
+          const translated = translateDriverError(error);
+          if (translated !== error) broken = error instanceof Error ? error : new Error(String(error));
+          throw translated;
+        }
+      };
       return await work({
         query: async <Row>(statement: Statement, values: readonly unknown[] = []) => {
           this.#onStatement(statement.name);
-          try {
-            const result = await send(client, statement, values);
-            return result.rows as Row[];
-          } catch (error) {
-            const translated = translateDriverError(error);
-            if (translated !== error) broken = error instanceof Error ? error : new Error(String(error));
-            throw translated;
-          }
+          return (await answered(send(client, statement, values))) as Row[];
+        },
+        queryAll: async (statements) => {
+          for (const { statement } of statements) this.#onStatement(statement.name);
+          return answered(sendAll(client, statements));
         },
       });
     } finally {
@@ -165,17 +187,25 @@ export class Database implements Connection {
   }
 }
 
-async function send(client: pg.PoolClient, { name, text, isPrepared }: Statement, constants: readonly unknown[]) {
-  // The driver wants a mutable array and keeps it no longer than the call.
-  const values = constants as unknown[];
-  if (values.length === 0) return client.query({ text, values });
-  if (isPrepared !== false) return client.query({ name, text, values });
-  const [, result] = await Promise.all([
+async function send(client: pg.PoolClient, statement: Statement, values: readonly unknown[]): Promise<unknown[]> {
+  const { text, isPrepared } = statement;
+  // Without parameters it may be several statements.
+  if (values.length === 0) return (await client.query(text)).rows;
+  if (isPrepared !== false) return (await sendAll(client, [{ statement, values }]))[0] ?? [];
+  const [, { rows }] = await Promise.all([
     client.query("SET plan_cache_mode = auto"),
-    client.query({ text, values }),
+    // The driver wants a mutable array and keeps it no longer than the call.
+    client.query({ text, values: values as unknown[] }),
     client.query("RESET plan_cache_mode"),
   ]);
-  return result;
+  return rows;
+}
+
+async function sendAll(client: pg.PoolClient, statements: readonly BoundStatement[]): Promise<unknown[][]> {
+  if (statements.length === 0) return [];
+  return new Promise((resolve, reject) => {
+    client.query(new StatementGroup(statements, types, (error, rows) => (error ? reject(error) : resolve(rows))));
+  });
 }
 
 /** Ends a transaction that failed with `cause`. The first error is the one that matters, so this never rejects. */
@@ -186,10 +216,10 @@ export async function rollBack(connection: Connection, cause: unknown): Promise<
 }
 
 /** Opens a transaction. */
-const BEGIN: Statement = { name: "begin", text: "BEGIN" };
+export const BEGIN: Statement = { name: "begin", text: "BEGIN" };
 /** Makes it durable. */
 export const COMMIT: Statement = { name: "commit", text: "COMMIT" };
 /** Takes it back. */
-export const ROLLBACK: Statement = { name: "rollback", text: "ROLLBACK" };
+const ROLLBACK: Statement = { name: "rollback", text: "ROLLBACK" };
 /** Asks whether the server answers. */
 export const PING: Statement = { name: "ping", text: "SELECT 1" };

@@ -18,6 +18,11 @@ export function isFromServer(error: unknown): boolean {
   return (error instanceof DomainError ? error.cause : error) instanceof pg.DatabaseError;
 }
 
+/** The server ends the connection; it may have committed before. */
+export function isGoingAway(error: unknown): boolean {
+  return /^57P/.test(sqlState(error instanceof DomainError ? error.cause : error) ?? "");
+}
+
 /** Deadlock or serialisation failure: the same transaction may succeed when tried again. */
 export function isRetryable(error: unknown): boolean {
   const state = sqlState(error);

@@ -3,7 +3,7 @@ import { keyId, type ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import type { Priority, PriorityShift, WorkItem, WorkReason } from "../../resource/work.js";
 import { arrayParameter } from "./array-parameter.js";
-import type { Connection } from "./database.js";
+import type { BoundStatement, Connection } from "./database.js";
 import { type ResourceRow, resourceFromRow } from "./resource-row.js";
 import { LOCK_WORK_ITEMS } from "./statements/commit-work-items.js";
 import { READ_RESOURCES_BY_KEY } from "./statements/resources.js";
@@ -89,9 +89,10 @@ export function keyArrays(keys: Iterable<ResourceKey>): unknown[] {
 }
 
 /**
- * Reads resources and locks work items of `keys`; send it only behind the lock of the heads. The items of keys in `created` are
- * left out while there is no resource: a lease of an earlier life survives the insert of the new item. Without such keys it is
- * one round trip; with them the items are locked all in one statement nevertheless, or their order would not be kept.
+ * Reads resources and locks work items of `keys`, behind the statements `before`, which lock the heads; resolves with what those
+ * answered, too. The items of keys in `created` are left out while there is no resource: a lease of an earlier life survives the
+ * insert of the new item. Without such keys it is one round trip; with them the items are locked all in one statement
+ * nevertheless, or their order would not be kept.
  *
  * The items of stored owners, and of the `owners` wished for, are locked along: what changes a child makes its owner due.
  */
@@ -100,37 +101,33 @@ export async function readStates(
   keys: ReadonlyMap<string, ResourceKey>,
   created: ReadonlySet<string>,
   owners: ReadonlyMap<string, ResourceKey>,
-): Promise<Map<string, KeyState>> {
-  const read = connection
-    .query<ResourceRow>(READ_RESOURCES_BY_KEY, keyArrays(keys.values()))
-    .then((rows) => rows.map(resourceFromRow));
-  const [resources, items] = await Promise.all([
-    read,
+  before: readonly BoundStatement[],
+): Promise<readonly [before: readonly unknown[][], states: Map<string, KeyState>]> {
+  const read = { statement: READ_RESOURCES_BY_KEY, values: keyArrays(keys.values()) };
+  const lock = created.size === 0 ? lockItems([...keys.values()], owners) : [];
+  const answers = await connection.queryAll([...before, read, ...lock]);
+  const resources = ((answers[before.length] ?? []) as ResourceRow[]).map(resourceFromRow);
+  const locked =
     created.size === 0
-      ? lockItems(connection, [...keys.values()], owners)
-      : read.then((found) => lockItems(connection, withItems(keys, created, found), owners)),
-  ]);
+      ? answers.slice(before.length + 1)
+      : await connection.queryAll(lockItems(withItems(keys, created, resources), owners));
   const states = new Map<string, KeyState>();
   for (const resource of resources) {
     states.set(keyId(resource.key), { resource, item: undefined, isSessionLive: false });
   }
-  for (const row of items) {
+  for (const row of locked.flat() as LockedItemRow[]) {
     const item = workItemFromRow(row);
     const id = keyId(item.key);
     states.set(id, { resource: states.get(id)?.resource, item, isSessionLive: row.is_session_live });
   }
-  return states;
+  return [answers, states];
 }
 
 type LockedItemRow = WorkItemRow & { readonly is_session_live: boolean };
 
-async function lockItems(
-  connection: Connection,
-  keys: readonly ResourceKey[],
-  owners: ReadonlyMap<string, ResourceKey>,
-): Promise<readonly LockedItemRow[]> {
+function lockItems(keys: readonly ResourceKey[], owners: ReadonlyMap<string, ResourceKey>): BoundStatement[] {
   if (keys.length + owners.size === 0) return [];
-  return connection.query<LockedItemRow>(LOCK_WORK_ITEMS, [...keyArrays(keys), ...keyArrays(owners.values())]);
+  return [{ statement: LOCK_WORK_ITEMS, values: [...keyArrays(keys), ...keyArrays(owners.values())] }];
 }
 
 function withItems(

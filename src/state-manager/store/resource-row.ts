@@ -92,7 +92,7 @@ export const IDENTITY_COLUMNS: readonly ResourceColumn[] = [
   column("namespace", "text", ({ key }) => key.namespace),
   column("name", "text", ({ key }) => key.name),
   column("uid", "uuid", ({ uid }) => uid),
-  column("created_at", "timestamptz", ({ createdAt }) => createdAt.toISOString()),
+  column("created_at", "timestamptz", ({ createdAt }) => createdAt),
 ];
 
 export const ID_COLUMN: ResourceColumn = column("id", "bigint", ({ id }) => id);
@@ -113,8 +113,8 @@ export const METADATA_COLUMNS: readonly ResourceColumn[] = [
   column("revision", "bigint", ({ revision }) => revision),
   column("write_count", "bigint", ({ writeCount }) => writeCount),
   column("bytes", "integer", payloadBytes),
-  column("updated_at", "timestamptz", ({ updatedAt }) => updatedAt.toISOString()),
-  column("deletion_requested_at", "timestamptz", (resource) => resource.deletionRequestedAt?.toISOString() ?? null),
+  column("updated_at", "timestamptz", ({ updatedAt }) => updatedAt),
+  column("deletion_requested_at", "timestamptz", ({ deletionRequestedAt }) => deletionRequestedAt),
 ];
 
 export const SPEC_COLUMN: ResourceColumn = column("spec", "json", ({ specJson }) => specJson);

@@ -4,7 +4,7 @@ import type { Resource } from "../../resource/resource.js";
 import type { WorkItem } from "../../resource/work.js";
 import type { BatchDraft, KeyDraft } from "./batch-draft.js";
 import { type Column, columnArrays } from "./columns.js";
-import type { Statement } from "./database.js";
+import type { BoundStatement, Statement } from "./database.js";
 import { keyArrays } from "./read-states.js";
 import type { PlacedResource } from "./resource-row.js";
 import { ADD_COLLECTIONS, COLLECTION_COLUMNS, WAKE_COLLECTIONS } from "./statements/collections.js";
@@ -15,7 +15,7 @@ import {
   NEW_ITEM_COLUMNS,
   UPDATE_WORK_ITEMS,
 } from "./statements/commit-work-items.js";
-import { CREATED_COLUMNS, type CreatedRow, INSERT_CREATED } from "./statements/created.js";
+import { areAlike, type CreatedRow, createdValues, INSERT_CREATED } from "./statements/created.js";
 import { EVENT_COLUMNS, INSERT_EVENTS, type StampedChange } from "./statements/events.js";
 import { LOCK_ENDING } from "./statements/owners.js";
 import { DELETE_RESOURCES, INSERT_RESOURCES, INSERTED_COLUMNS, RESOURCE_UPDATES } from "./statements/resources.js";
@@ -26,21 +26,14 @@ export interface CommitStamp {
   readonly bucket: number;
 }
 
-/** A statement and its parameters. */
-export interface Write {
-  readonly statement: Statement;
-  readonly values: readonly unknown[];
-}
-
 /** What writes a draft: state, log and queue, set-based, in this order. Statements without rows are left out. */
-export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp): readonly Write[] {
-  const committedAt = stamp.now.toISOString();
-  const events = draft.changes.map((change) => ({ change, committedAt, bucket: stamp.bucket }));
+export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp): readonly BoundStatement[] {
+  const events = draft.changes.map((change) => ({ change, committedAt: stamp.now, bucket: stamp.bucket }));
   const created = onlyCreated(draft, events);
-  if (created !== undefined) return [{ statement: INSERT_CREATED, values: columnArrays(CREATED_COLUMNS, created) }];
+  if (created !== undefined) return [{ statement: INSERT_CREATED, values: createdValues(created) }];
   const rows = new RowsToWrite(logCount);
   for (const key of draft.keys) rows.add(key);
-  const writes: Write[] = [];
+  const writes: BoundStatement[] = [];
   const write = <Row>(statement: Statement, columns: readonly Column<Row>[], of: readonly Row[]) => {
     if (of.length > 0) writes.push({ statement, values: columnArrays(columns, of) });
   };
@@ -68,7 +61,7 @@ export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp
 }
 
 /** The rows of a draft that creates and does nothing else, sorted by key; undefined for any other. */
-function onlyCreated(draft: BatchDraft, events: readonly StampedChange[]): CreatedRow[] | undefined {
+function onlyCreated(draft: BatchDraft, events: readonly StampedChange[]): readonly CreatedRow[] | undefined {
   const eventOf = new Map(events.map((event) => [event.change.resource, event]));
   const rows: CreatedRow[] = [];
   for (const { before, after } of draft.keys) {
@@ -81,7 +74,7 @@ function onlyCreated(draft: BatchDraft, events: readonly StampedChange[]): Creat
     rows.push({ placed: { resource: event.change.resource, log: event.change.log }, event, item });
   }
   // More events than rows: a key was written twice.
-  if (rows.length === 0 || rows.length !== events.length) return undefined;
+  if (rows.length !== events.length || !areAlike(rows)) return undefined;
   return rows.sort((a, b) => byKey(a.item, b.item));
 }
 

@@ -7,13 +7,13 @@ const FLUSH_INTERVAL_MS = 2_000;
 
 /** Counts the passes of sessions: in memory, and every 2 s into their rows if there were any. */
 export class PassCounts {
-  readonly #database: Connection;
+  readonly #database: Pick<Connection, "query">;
   readonly #expectFlush: (inMs: number) => void;
   readonly #counts = new Map<string, { passes: number; failed: number }>();
   #dueAt = Number.POSITIVE_INFINITY;
 
   /** `expectFlush` sees to it that `flush` is called in that many milliseconds. */
-  constructor(database: Connection, expectFlush: (inMs: number) => void) {
+  constructor(database: Pick<Connection, "query">, expectFlush: (inMs: number) => void) {
     this.#database = database;
     this.#expectFlush = expectFlush;
   }

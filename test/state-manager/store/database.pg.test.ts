@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openTestStore, type TestStore } from "../../support/store.js";
 import { thing } from "../../support/things.js";
 
@@ -30,4 +30,45 @@ test("a statement planned for its values leaves the connection as it was, also w
     return connection.query({ name: "mode", text: "SHOW plan_cache_mode" });
   });
   expect(mode).toEqual([{ plan_cache_mode: "force_generic_plan" }]);
+});
+
+const bound = (name: string, text: string, ...values: unknown[]) => ({ statement: { name, text }, values });
+
+describe("statements sent as one", () => {
+  test("answer each with its rows, when they are new to the connection and when they are not", async () => {
+    const statements = [
+      bound("twice", "SELECT $1::bigint * 2 AS twice, $2::text[] AS texts", 21n, ['a"b\\c', null, "", "NULL"]),
+      bound("bytes", "SELECT $1::bytea AS one, $2::bytea[] AS many", new Uint8Array([0, 92]), [
+        Buffer.from([0, 255]),
+        null,
+      ]),
+      bound("none", "SELECT 1 WHERE $1", false),
+      bound("twice", "SELECT $1::bigint * 2 AS twice, $2::text[] AS texts", null, []),
+    ];
+    const bytes = { one: Buffer.from([0, 92]), many: [Buffer.from([0, 255]), null] };
+    const rows = [[{ twice: 42n, texts: ['a"b\\c', null, "", "NULL"] }], [bytes], [], [{ twice: null, texts: [] }]];
+    await store.database.withConnection(async (connection) => {
+      expect(await connection.queryAll(statements)).toEqual(rows);
+      expect(await connection.queryAll(statements)).toEqual(rows);
+    });
+  });
+
+  test("are a transaction: what comes behind a failure does not run, and what came before is taken back", async () => {
+    await store.database.query({ name: "table", text: "CREATE TABLE marks (mark integer)" });
+    const mark = (value: number) => bound("mark", "INSERT INTO marks VALUES ($1)", value);
+    const divide = bound("divide", "SELECT 1 / $1::integer", 0);
+    await store.database.withConnection(async (connection) => {
+      // The first time nothing is prepared yet; what a failed group had prepared must not stand in the way of the next.
+      for (let i = 0; i < 2; i++) {
+        await expect(connection.queryAll([mark(1), divide, mark(2)])).rejects.toThrow("division by zero");
+      }
+      await connection.queryAll([mark(3)]);
+      expect(await connection.query({ name: "marks", text: "SELECT mark FROM marks" })).toEqual([{ mark: 3 }]);
+    });
+  });
+
+  test("are not sent at all with a value that is none", async () => {
+    const sent = store.database.queryAll([bound("one", "SELECT $1::integer", {})]);
+    await expect(sent).rejects.toThrow("a statement cannot take object as a parameter");
+  });
 });

@@ -63,7 +63,7 @@ describe("a COMMIT whose reply is lost", () => {
     proxied.port = String(proxy.port);
     const store = await open(proxied.href);
     await store.sink.submit({ type: "create", input: thing("before") });
-    proxy.cutReplyTo("COMMIT");
+    proxy.cutReplyTo("insert-created");
     const { resource } = await store.sink.submit({ type: "create", input: thing("cut") });
     expect(proxy.hasCut()).toBe(true);
     expect(await direct.reader.get(thingKey("cut"))).toEqual(resource);
@@ -322,7 +322,7 @@ describe("both replies of two COMMITs lost with a pool of two", () => {
     await Promise.all(
       shards.map((shardId) => store.sink.submit({ type: "create", input: thing(`warm-${shardId}`, { shardId }) })),
     );
-    proxy.cutReplyTo("COMMIT", 2);
+    proxy.cutReplyTo("insert-created", 2);
     const writes = [];
     for (const shardId of shards) {
       writes.push(store.sink.submit({ type: "create", input: thing(`cut-${shardId}`, { shardId }) }));

@@ -13,7 +13,7 @@ const STATE_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "resource_id", type: "bigint", read: ({ resourceId }) => resourceId },
   { name: "shard_id", type: "text", read: ({ shardId }) => shardId },
   { name: "wanted", type: "bigint", read: ({ wanted }) => wanted },
-  { name: "due_at", type: "timestamptz", read: ({ dueAt }) => dueAt?.toISOString() ?? null },
+  { name: "due_at", type: "timestamptz", read: ({ dueAt }) => dueAt },
   { name: "priority", type: "smallint", read: ({ priority }) => priority },
   { name: "priority_shift", type: "smallint", read: ({ priorityShift }) => priorityShift },
   { name: "reason", type: "text", read: ({ reason }) => reason },
@@ -21,14 +21,14 @@ const STATE_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "failures", type: "integer", read: ({ failures }) => failures },
   { name: "last_error", type: "text", read: ({ lastError }) => lastError },
   { name: "is_pending", type: "boolean", read: ({ isPending }) => isPending },
-  { name: "pending_since", type: "timestamptz", read: ({ pendingSince }) => pendingSince?.toISOString() ?? null },
+  { name: "pending_since", type: "timestamptz", read: ({ pendingSince }) => pendingSince },
 ];
 
 /** What passes left behind: nothing on a new item. */
 const PAST_COLUMNS: readonly Column<WorkItem>[] = [
   { name: "deaths", type: "smallint", read: ({ deaths }) => deaths },
   { name: "strikes", type: "smallint", read: ({ strikes }) => strikes },
-  { name: "quarantined_at", type: "timestamptz", read: ({ quarantinedAt }) => quarantinedAt?.toISOString() ?? null },
+  { name: "quarantined_at", type: "timestamptz", read: ({ quarantinedAt }) => quarantinedAt },
   { name: "is_quarantine_shown", type: "boolean", read: ({ isQuarantineShown }) => isQuarantineShown },
   { name: "progress", type: "text", read: ({ progress }) => progress },
 ];

@@ -1,9 +1,9 @@
 import type { WorkItem } from "../../../resource/work.js";
-import { type Column, columnNames, unnestColumns } from "../columns.js";
+import { type Column, columnArrays, columnNames, unnestColumns } from "../columns.js";
 import type { Statement } from "../database.js";
 import type { PlacedResource } from "../resource-row.js";
 import { NEW_ITEM_COLUMNS, ON_ITEM_CONFLICT } from "./commit-work-items.js";
-import { EVENT_COLUMNS, type StampedChange } from "./events.js";
+import { BATCH_FINGERPRINT, EVENT_COLUMNS, type StampedChange } from "./events.js";
 import { INSERTED_COLUMNS } from "./resources.js";
 
 /** A new resource, its one event and its work item. */
@@ -25,16 +25,53 @@ function onlyHere<Row>(
     .map(({ name, type, read }) => ({ name, type, read: (row) => read(part(row)) }));
 }
 
-/** Columns of `INSERT_CREATED`. */
-export const CREATED_COLUMNS: readonly Column<CreatedRow>[] = [
+const COLUMNS: readonly Column<CreatedRow>[] = [
   ...onlyHere(INSERTED_COLUMNS, ({ placed }) => placed, []),
-  ...onlyHere(EVENT_COLUMNS, ({ event }) => event, INSERTED_COLUMNS),
+  ...onlyHere(EVENT_COLUMNS, ({ event }) => event, [...INSERTED_COLUMNS, { name: "fingerprint" }]),
   ...onlyHere(NEW_ITEM_COLUMNS, ({ item }) => item, [...INSERTED_COLUMNS, { name: "resource_id" }]),
 ];
 
+/** Columns that hold the same in all new resources of a batch. */
+const SHARED = new Set(
+  `created_at updated_at deletion_requested_at generation observed_generation write_count status is_unready
+   bucket committed_at type
+   wanted due_at pending_since is_pending reason message failures last_error`.split(/\s+/),
+);
+const SHARED_COLUMNS = COLUMNS.filter(({ name }) => SHARED.has(name));
+const OWN_COLUMNS = COLUMNS.filter(({ name }) => !SHARED.has(name));
+
+/** Whether `INSERT_CREATED` can write the rows. */
+export function areAlike(rows: readonly CreatedRow[]): boolean {
+  const [first] = rows;
+  if (first === undefined) return false;
+  return SHARED_COLUMNS.every(({ read }) => {
+    const shared = read(first);
+    return rows.every((row) => read(row) === shared);
+  });
+}
+
+/** The parameters of `INSERT_CREATED`: one array per column of its own, one value per shared one. */
+export function createdValues(rows: readonly CreatedRow[]): unknown[] {
+  const [first] = rows;
+  if (first === undefined) throw new Error("a batch that creates nothing");
+  return [...columnArrays(OWN_COLUMNS, rows), ...SHARED_COLUMNS.map(({ read }) => read(first))];
+}
+
+const SHARED_VALUES = new Map([
+  ...SHARED_COLUMNS.map(({ name, type }, i) => [name, `$${OWN_COLUMNS.length + i + 1}::${type}`] as const),
+  ["fingerprint", BATCH_FINGERPRINT],
+  ["resource_id", "id"],
+]);
+
+/** An INSERT's columns, and the source of their values. */
+function insert(table: string, columns: readonly { readonly name: string }[]): string {
+  const values = columns.map(({ name }) => SHARED_VALUES.get(name) ?? name);
+  return `INSERT INTO ${table} (${columnNames(columns)}) SELECT ${values.join(", ")} FROM x`;
+}
+
 /**
  * What a batch of new resources writes, the hottest path of all: one statement, and what state, event and item have in common,
- * the spec above all, is sent and parsed once.
+ * the spec above all, is sent and parsed once, as is what the resources have in common.
  *
  * The rows come sorted by key, and the resources are the main statement, because that runs before the parts nobody reads from:
  * resource keys, then work items, is the one lock order.
@@ -42,12 +79,8 @@ export const CREATED_COLUMNS: readonly Column<CreatedRow>[] = [
 export const INSERT_CREATED: Statement = {
   name: "insert-created",
   text: `
-    WITH x AS MATERIALIZED (SELECT * FROM ${unnestColumns(CREATED_COLUMNS)}),
-    item AS (
-      INSERT INTO work_items (${columnNames(NEW_ITEM_COLUMNS)})
-      SELECT ${columnNames(NEW_ITEM_COLUMNS).replace("resource_id", "id")} FROM x
-      ${ON_ITEM_CONFLICT}),
-    event AS (
-      INSERT INTO events (${columnNames(EVENT_COLUMNS)}) SELECT ${columnNames(EVENT_COLUMNS)} FROM x)
-    INSERT INTO resources (${columnNames(INSERTED_COLUMNS)}) SELECT ${columnNames(INSERTED_COLUMNS)} FROM x`,
+    WITH x AS MATERIALIZED (SELECT * FROM ${unnestColumns(OWN_COLUMNS)}),
+    item AS (${insert("work_items", NEW_ITEM_COLUMNS)} ${ON_ITEM_CONFLICT}),
+    event AS (${insert("events", EVENT_COLUMNS)})
+    ${insert("resources", INSERTED_COLUMNS)}`,
 };

@@ -2,17 +2,24 @@ import type { Change } from "../../../resource/change.js";
 import { encodeMeta } from "../../log/change-codec.js";
 import type { Scalar } from "../array-parameter.js";
 import { type Column, columnNames, unnestColumns } from "../columns.js";
-import type { Statement } from "../database.js";
+import type { BoundStatement, Statement } from "../database.js";
 import { payloadBytes } from "../resource-row.js";
 
-/** BEGIN, and locks the heads of `logs` in order, one statement before anything is read (2.3). */
-export function lockHeadsScript(logs: readonly number[]): Statement {
-  const ids = [...logs].sort((a, b) => a - b).join(",");
-  return {
-    name: "lock-heads",
-    text: `BEGIN; SELECT log_id FROM log_heads WHERE log_id IN (${ids}) ORDER BY log_id FOR UPDATE`,
-  };
+/** Locks the heads of `logs` in order, one statement before anything is read (2.3). */
+export function lockHeads(logs: readonly number[]): BoundStatement {
+  return { statement: LOCK_HEADS, values: [logs] };
 }
+
+const LOCK_HEADS: Statement = {
+  name: "lock-heads",
+  text: "SELECT log_id FROM log_heads WHERE log_id = ANY ($1::smallint[]) ORDER BY log_id FOR UPDATE",
+};
+
+/**
+ * The fingerprint of the batch, in its transaction and nowhere else; not a number when the log does not end where it must. What
+ * is written with it fails, then, and so it does outside of the transaction that holds the head.
+ */
+export const BATCH_FINGERPRINT = "current_setting('reconcile.fingerprint')::bigint";
 
 /** A row of `READ_LOG_ENDS`. */
 export interface LogEndRow {
@@ -23,21 +30,38 @@ export interface LogEndRow {
   readonly last_bucket: number | null;
   readonly now: Date;
   readonly now_bucket: number;
-  readonly ids: readonly bigint[] | null;
+  /** As the driver parses an array of int8: texts. */
+  readonly ids: readonly string[] | null;
 }
 
 /** Hours since the epoch, on the database clock: the partition key. */
 const NOW_BUCKET = "(extract(epoch FROM clock_timestamp()) / 3600)::integer";
 
-/**
- * The last event of each locked log, the clock, and ids for what may be created. $1 log ids; $2 a bucket the last event is
- * known not to precede (0: unknown), which prunes the older partitions; $3 how many ids.
- */
-export const READ_LOG_ENDS: Statement = {
+/** What the end of a log is read with. */
+export interface LogEndRequest {
+  /** A bucket the last event is known not to precede (0: unknown), which prunes the older partitions. */
+  readonly bucketHint: number;
+  /** How many ids are drawn for what may be created. */
+  readonly ids: number;
+  /** What BATCH_FINGERPRINT is to be. */
+  readonly fingerprint: bigint;
+  /** The fingerprint the log must end with; wherever it ends by default. */
+  readonly endsWith?: bigint;
+}
+
+/** Reads the last event of each locked log, the clock, and ids, which come with every row. */
+export function readLogEnds(logs: readonly number[], request: LogEndRequest): BoundStatement {
+  const { bucketHint, ids, fingerprint, endsWith } = request;
+  return { statement: READ_LOG_ENDS, values: [logs, bucketHint, ids, fingerprint, endsWith ?? null] };
+}
+
+const READ_LOG_ENDS: Statement = {
   name: "read-log-ends",
   text: `
     SELECT f.log_id, coalesce(e.revision, f.revision) AS revision, coalesce(e.fingerprint, f.fingerprint) AS fingerprint,
       e.bucket AS last_bucket, date_trunc('milliseconds', clock_timestamp()) AS now, ${NOW_BUCKET} AS now_bucket,
+      set_config('reconcile.fingerprint', CASE
+        WHEN $5::bigint IS NULL OR coalesce(e.fingerprint, f.fingerprint) = $5::bigint THEN $4::text ELSE '' END, true),
       (SELECT array_agg(nextval('resource_ids')) FROM generate_series(1, $3::integer)) AS ids
     FROM log_floors f
     LEFT JOIN LATERAL (
@@ -50,7 +74,7 @@ export const READ_LOG_ENDS: Statement = {
 /** A change with the time and partition of its commit. */
 export interface StampedChange {
   readonly change: Change;
-  readonly committedAt: string;
+  readonly committedAt: Date;
   readonly bucket: number;
 }
 
@@ -85,8 +109,12 @@ export const INSERT_EVENTS: Statement = {
     SELECT ${columnNames(EVENT_COLUMNS)} FROM ${unnestColumns(EVENT_COLUMNS)}`,
 };
 
-/** Whether a batch is in, after its COMMIT went unanswered. $1 log, $2 its last revision, $3 its fingerprint. */
-export const FIND_FINGERPRINT: Statement = {
+/** Whether a batch is in, after its COMMIT went unanswered; `last` is its last change. */
+export function findFingerprint({ log, revision, fingerprint }: Change): BoundStatement {
+  return { statement: FIND_FINGERPRINT, values: [log, revision, fingerprint] };
+}
+
+const FIND_FINGERPRINT: Statement = {
   name: "find-fingerprint",
   text: "SELECT 1 FROM events WHERE log_id = $1 AND revision = $2 AND fingerprint = $3",
 };

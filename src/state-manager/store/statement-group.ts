@@ -1,0 +1,126 @@
+import pg from "pg";
+import { type Parameter, parameterOf } from "./array-parameter.js";
+import type { BoundStatement } from "./database.js";
+
+interface Column {
+  readonly name: string;
+  readonly parse: (text: string) => unknown;
+}
+
+type Row = Record<string, unknown>;
+
+/** One statement of a group, and what has come back. */
+interface Part {
+  readonly name: string;
+  readonly text: string;
+  readonly values: Parameter[];
+  columns: readonly Column[];
+  readonly rows: Row[];
+}
+
+/** What is prepared on a connection, by name, and the columns it answers with: they are described once. */
+const PREPARED = new WeakMap<pg.Connection, Map<string, readonly Column[]>>();
+
+/**
+ * Statements that go to PostgreSQL in one message and come back in one. It stops at the first that fails; outside of BEGIN and
+ * COMMIT they are a transaction, committed behind the last. The driver by itself ends every statement with a Sync: each is
+ * answered alone then, and to be woken for it costs more than what most statements do.
+ *
+ * Every statement is prepared with its first use, under its name.
+ */
+export class StatementGroup extends pg.Query {
+  readonly #parts: readonly Part[];
+  readonly #types: pg.CustomTypesConfig;
+  #prepared = new Map<string, readonly Column[]>();
+  /** The part that is being answered. */
+  #at = 0;
+  #failure: unknown;
+
+  /**
+   * `settle` is told the first error, or the rows of every statement. Throws when a value is none that a parameter may have;
+   * nothing is sent then.
+   */
+  constructor(
+    statements: readonly BoundStatement[],
+    types: pg.CustomTypesConfig,
+    settle: (error: unknown, rows: Row[][]) => void,
+  ) {
+    super({ text: "" }, undefined, (error: unknown) =>
+      settle(
+        error ?? this.#failure,
+        this.#parts.map(({ rows }) => rows),
+      ),
+    );
+    this.#types = types;
+    this.#parts = statements.map(({ statement: { name, text }, values }) => {
+      return { name, text, values: values.map(parameterOf), columns: [], rows: [] };
+    });
+  }
+
+  /** Called by the driver when it is this group's turn. */
+  override submit = (connection: pg.Connection) => {
+    this.#prepared = preparedOn(connection);
+    connection.stream.cork();
+    for (const part of this.#parts) {
+      const { name, text, values } = part;
+      const columns = this.#prepared.get(name);
+      if (columns === undefined) {
+        // A group that failed may have prepared it.
+        connection.close({ type: "S", name }, true);
+        connection.parse({ name, text, types: [] }, true);
+      } else part.columns = columns;
+      connection.bind({ statement: name, values }, true);
+      if (columns === undefined) connection.describe({ type: "P", name: "" }, true);
+      connection.execute(null, true);
+    }
+    connection.sync();
+    connection.stream.uncork();
+    return null;
+  };
+
+  /** Called by the driver for a statement that is described. */
+  handleRowDescription({ fields }: { readonly fields: readonly pg.FieldDef[] }): void {
+    const part = this.#parts[this.#at];
+    if (part === undefined) return;
+    part.columns = fields.map(({ name, dataTypeID }) => ({
+      name,
+      parse: this.#types.getTypeParser(dataTypeID, "text"),
+    }));
+  }
+
+  /** Called by the driver for every row. */
+  handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
+    const part = this.#parts[this.#at];
+    if (part === undefined) return;
+    const row: Row = {};
+    try {
+      for (const [i, { name, parse }] of part.columns.entries()) {
+        const text = fields[i] ?? null;
+        row[name] = text === null ? null : parse(text);
+      }
+    } catch (error) {
+      this.#failure ??= error;
+    }
+    part.rows.push(row);
+  }
+
+  /** Called by the driver when a statement is done. */
+  handleCommandComplete(): void {
+    this.#at++;
+  }
+
+  /** Called by the driver when all are done, and then only. */
+  handleReadyForQuery(): void {
+    for (const { name, columns } of this.#parts) this.#prepared.set(name, columns);
+    (this as unknown as { callback: (error: unknown) => void }).callback(null);
+  }
+}
+
+function preparedOn(connection: pg.Connection): Map<string, readonly Column[]> {
+  let prepared = PREPARED.get(connection);
+  if (prepared === undefined) {
+    prepared = new Map();
+    PREPARED.set(connection, prepared);
+  }
+  return prepared;
+}
