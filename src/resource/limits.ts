@@ -45,6 +45,9 @@ export const PAGE_SIZE_DEFAULT = 500;
  */
 export const PAGE_MAX_BYTES = 2 * 1024 * 1024;
 
+/** Resources of one ApplyResources: it holds memory until the last one is written. */
+export const APPLY_MAX_RESOURCES = 10_000;
+
 /** What the limits below need to know of a resource: a stored one, or the desired state of one. */
 type Limited = Pick<Resource, "key" | "shardId" | "labels" | "annotations" | "finalizers" | "specJson" | "statusJson">;
 

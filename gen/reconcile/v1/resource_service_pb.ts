@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reconcile/v1/resource_service.proto.
  */
 export const file_reconcile_v1_resource_service: GenFile = /*@__PURE__*/
-  fileDesc("CiNyZWNvbmNpbGUvdjEvcmVzb3VyY2Vfc2VydmljZS5wcm90bxIMcmVjb25jaWxlLnYxIpkDCg1SZXNvdXJjZUlucHV0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIQCghzaGFyZF9pZBgCIAEoCRI3CgZsYWJlbHMYAyADKAsyJy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgEIAMoCzIsLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0LkFubm90YXRpb25zRW50cnkSEgoKZmluYWxpemVycxgFIAMoCRIkCgRzcGVjGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNwZWNfanNvbhgHIAEoCRIiCgVvd25lchgIIAEoCzITLnJlY29uY2lsZS52MS5Pd25lchotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKQAQoVQ3JlYXRlUmVzb3VyY2VSZXF1ZXN0Ei0KCHJlc291cmNlGAEgASgLMhsucmVjb25jaWxlLnYxLlJlc291cmNlSW5wdXQSNwoQcGF5bG9hZF9lbmNvZGluZxgCIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcSDwoHZHJ5X3J1bhgDIAEoCCJCChZDcmVhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIqUBChJHZXRSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Ei4KC2NvbnNpc3RlbmN5GAIgASgOMhkucmVjb25jaWxlLnYxLkNvbnNpc3RlbmN5EjcKEHBheWxvYWRfZW5jb2RpbmcYAyABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIj8KE0dldFJlc291cmNlUmVzcG9uc2USKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UilAEKDlJlc291cmNlRmlsdGVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSEAoIc2hhcmRfaWQYBSABKAkSFgoObGFiZWxfc2VsZWN0b3IYBiABKAkSEQoJb3duZXJfdWlkGAcgASgJIrUBChRMaXN0UmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISDwoHcGVuZGluZxgCIAEoCBIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJxChVMaXN0UmVzb3VyY2VzUmVzcG9uc2USKQoJcmVzb3VyY2VzGAEgAygLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkilgIKFVVwZGF0ZVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoA0gBiAEBEhQKDGV4cGVjdGVkX3VpZBgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxIPCgdkcnlfcnVuGAYgASgIQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJCChZVcGRhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIo8BChRBcHBseVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0EjcKEHBheWxvYWRfZW5jb2RpbmcYAiABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEg8KB2RyeV9ydW4YAyABKAgilgEKFUFwcGx5UmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIpCgZyZXN1bHQYAiABKA4yGS5yZWNvbmNpbGUudjEuQXBwbHlSZXN1bHQSKAoIcHJldmlvdXMYAyABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2Ui9gIKG1VwZGF0ZVJlc291cmNlU3RhdHVzUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSJgoGc3RhdHVzGAIgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhMKC3N0YXR1c19qc29uGAMgASgJEiAKE29ic2VydmVkX2dlbmVyYXRpb24YBCABKANIAIgBARIeChFleHBlY3RlZF9yZXZpc2lvbhgFIAEoA0gBiAEBEiAKE2V4cGVjdGVkX2dlbmVyYXRpb24YBiABKANIAogBARI3ChBwYXlsb2FkX2VuY29kaW5nGAcgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxIPCgdkcnlfcnVuGAggASgIQhYKFF9vYnNlcnZlZF9nZW5lcmF0aW9uQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJIChxVcGRhdGVSZXNvdXJjZVN0YXR1c1Jlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIo0CChVEZWxldGVSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESFAoMZXhwZWN0ZWRfdWlkGAMgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBCABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEjYKC3Byb3BhZ2F0aW9uGAUgASgOMiEucmVjb25jaWxlLnYxLkRlbGV0aW9uUHJvcGFnYXRpb24SDwoHZHJ5X3J1bhgGIAEoCEIUChJfZXhwZWN0ZWRfcmV2aXNpb24iUwoWRGVsZXRlUmVzb3VyY2VSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEigKCHJlc291cmNlGAIgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIrABChVXYXRjaFJlc291cmNlc1JlcXVlc3QSLAoGZmlsdGVyGAEgASgLMhwucmVjb25jaWxlLnYxLlJlc291cmNlRmlsdGVyEhoKEnNlbmRfaW5pdGlhbF9zdGF0ZRgCIAEoCBIUCgxyZXN1bWVfdG9rZW4YAyABKAkSNwoQcGF5bG9hZF9lbmNvZGluZxgEIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcigQEKCldhdGNoRXZlbnQSJQoEdHlwZRgBIAEoDjIXLnJlY29uY2lsZS52MS5FdmVudFR5cGUSEAoIcmV2aXNpb24YAiABKAMSKAoIcmVzb3VyY2UYAyABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2USEAoIbW92ZWRfdG8YBCABKAkiWAoWV2F0Y2hSZXNvdXJjZXNSZXNwb25zZRIoCgZldmVudHMYASADKAsyGC5yZWNvbmNpbGUudjEuV2F0Y2hFdmVudBIUCgxyZXN1bWVfdG9rZW4YAiABKAkiyQEKG0ZvcmNlUmVtb3ZlRmluYWxpemVyUmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSEQoJZmluYWxpemVyGAIgASgJEg8KB21lc3NhZ2UYAyABKAkSFAoMZXhwZWN0ZWRfdWlkGAQgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBSABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEg8KB2RyeV9ydW4YBiABKAgiWQocRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXNwb25zZRIPCgdyZW1vdmVkGAEgASgIEigKCHJlc291cmNlGAIgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIhIKEExpc3RLaW5kc1JlcXVlc3QihgIKC0tpbmRTdW1tYXJ5EhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJcmVzb3VyY2VzGAMgASgDEg8KB3BlbmRpbmcYBCABKAMSEQoJbm90X3JlYWR5GAUgASgDEg8KB2ZhaWxpbmcYBiABKAMSEwoLcXVhcmFudGluZWQYByABKAMSCwoDZHVlGAggASgDEg4KBmxlYXNlZBgJIAEoAxIxCg1vbGRlc3RfZHVlX2F0GAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZWNvbmNpbGVyGAsgASgJEhAKCHNlc3Npb25zGAwgASgFIm0KEUxpc3RLaW5kc1Jlc3BvbnNlEigKBWtpbmRzGAEgAygLMhkucmVjb25jaWxlLnYxLktpbmRTdW1tYXJ5Ei4KCmNvdW50ZWRfYXQYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIpsBChFHZXRIaXN0b3J5UmVxdWVzdBImCgNrZXkYASABKAsyGS5yZWNvbmNpbGUudjEuUmVzb3VyY2VLZXkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkSNwoQcGF5bG9hZF9lbmNvZGluZxgEIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmciowEKDEhpc3RvcnlFbnRyeRIlCgR0eXBlGAEgASgOMhcucmVjb25jaWxlLnYxLkV2ZW50VHlwZRIQCghyZXZpc2lvbhgCIAEoAxIwCgxjb21taXR0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKCHJlc291cmNlGAQgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIloKEkdldEhpc3RvcnlSZXNwb25zZRIrCgdlbnRyaWVzGAEgAygLMhoucmVjb25jaWxlLnYxLkhpc3RvcnlFbnRyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkqWgoLQ29uc2lzdGVuY3kSGwoXQ09OU0lTVEVOQ1lfVU5TUEVDSUZJRUQQABIWChJDT05TSVNURU5DWV9TVFJPTkcQARIWChJDT05TSVNURU5DWV9DQUNIRUQQAip7CgtBcHBseVJlc3VsdBIcChhBUFBMWV9SRVNVTFRfVU5TUEVDSUZJRUQQABIYChRBUFBMWV9SRVNVTFRfQ1JFQVRFRBABEhgKFEFQUExZX1JFU1VMVF9VUERBVEVEEAISGgoWQVBQTFlfUkVTVUxUX1VOQ0hBTkdFRBADKqYBChNEZWxldGlvblByb3BhZ2F0aW9uEiQKIERFTEVUSU9OX1BST1BBR0FUSU9OX1VOU1BFQ0lGSUVEEAASIwofREVMRVRJT05fUFJPUEFHQVRJT05fQkFDS0dST1VORBABEiMKH0RFTEVUSU9OX1BST1BBR0FUSU9OX0ZPUkVHUk9VTkQQAhIfChtERUxFVElPTl9QUk9QQUdBVElPTl9PUlBIQU4QAyqeAQoJRXZlbnRUeXBlEhoKFkVWRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIUChBFVkVOVF9UWVBFX0FEREVEEAESFwoTRVZFTlRfVFlQRV9NT0RJRklFRBACEhYKEkVWRU5UX1RZUEVfREVMRVRFRBADEhUKEUVWRU5UX1RZUEVfU1lOQ0VEEAQSFwoTRVZFTlRfVFlQRV9CT09LTUFSSxAFMqAICg9SZXNvdXJjZVNlcnZpY2USWwoOQ3JlYXRlUmVzb3VyY2USIy5yZWNvbmNpbGUudjEuQ3JlYXRlUmVzb3VyY2VSZXF1ZXN0GiQucmVjb25jaWxlLnYxLkNyZWF0ZVJlc291cmNlUmVzcG9uc2USVwoLR2V0UmVzb3VyY2USIC5yZWNvbmNpbGUudjEuR2V0UmVzb3VyY2VSZXF1ZXN0GiEucmVjb25jaWxlLnYxLkdldFJlc291cmNlUmVzcG9uc2UiA5ACARJdCg1MaXN0UmVzb3VyY2VzEiIucmVjb25jaWxlLnYxLkxpc3RSZXNvdXJjZXNSZXF1ZXN0GiMucmVjb25jaWxlLnYxLkxpc3RSZXNvdXJjZXNSZXNwb25zZSIDkAIBElsKDlVwZGF0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLlVwZGF0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVJlc3BvbnNlElgKDUFwcGx5UmVzb3VyY2USIi5yZWNvbmNpbGUudjEuQXBwbHlSZXNvdXJjZVJlcXVlc3QaIy5yZWNvbmNpbGUudjEuQXBwbHlSZXNvdXJjZVJlc3BvbnNlEm0KFFVwZGF0ZVJlc291cmNlU3RhdHVzEikucmVjb25jaWxlLnYxLlVwZGF0ZVJlc291cmNlU3RhdHVzUmVxdWVzdBoqLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVN0YXR1c1Jlc3BvbnNlElsKDkRlbGV0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLkRlbGV0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5EZWxldGVSZXNvdXJjZVJlc3BvbnNlEl0KDldhdGNoUmVzb3VyY2VzEiMucmVjb25jaWxlLnYxLldhdGNoUmVzb3VyY2VzUmVxdWVzdBokLnJlY29uY2lsZS52MS5XYXRjaFJlc291cmNlc1Jlc3BvbnNlMAESbQoURm9yY2VSZW1vdmVGaW5hbGl6ZXISKS5yZWNvbmNpbGUudjEuRm9yY2VSZW1vdmVGaW5hbGl6ZXJSZXF1ZXN0GioucmVjb25jaWxlLnYxLkZvcmNlUmVtb3ZlRmluYWxpemVyUmVzcG9uc2USUQoJTGlzdEtpbmRzEh4ucmVjb25jaWxlLnYxLkxpc3RLaW5kc1JlcXVlc3QaHy5yZWNvbmNpbGUudjEuTGlzdEtpbmRzUmVzcG9uc2UiA5ACARJUCgpHZXRIaXN0b3J5Eh8ucmVjb25jaWxlLnYxLkdldEhpc3RvcnlSZXF1ZXN0GiAucmVjb25jaWxlLnYxLkdldEhpc3RvcnlSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_reconcile_v1_resource]);
+  fileDesc("CiNyZWNvbmNpbGUvdjEvcmVzb3VyY2Vfc2VydmljZS5wcm90bxIMcmVjb25jaWxlLnYxIpkDCg1SZXNvdXJjZUlucHV0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIQCghzaGFyZF9pZBgCIAEoCRI3CgZsYWJlbHMYAyADKAsyJy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dC5MYWJlbHNFbnRyeRJBCgthbm5vdGF0aW9ucxgEIAMoCzIsLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0LkFubm90YXRpb25zRW50cnkSEgoKZmluYWxpemVycxgFIAMoCRIkCgRzcGVjGAYgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlEhEKCXNwZWNfanNvbhgHIAEoCRIiCgVvd25lchgIIAEoCzITLnJlY29uY2lsZS52MS5Pd25lchotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASKQAQoVQ3JlYXRlUmVzb3VyY2VSZXF1ZXN0Ei0KCHJlc291cmNlGAEgASgLMhsucmVjb25jaWxlLnYxLlJlc291cmNlSW5wdXQSNwoQcGF5bG9hZF9lbmNvZGluZxgCIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcSDwoHZHJ5X3J1bhgDIAEoCCJCChZDcmVhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIqUBChJHZXRSZXNvdXJjZVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5Ei4KC2NvbnNpc3RlbmN5GAIgASgOMhkucmVjb25jaWxlLnYxLkNvbnNpc3RlbmN5EjcKEHBheWxvYWRfZW5jb2RpbmcYAyABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIj8KE0dldFJlc291cmNlUmVzcG9uc2USKAoIcmVzb3VyY2UYASABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UilAEKDlJlc291cmNlRmlsdGVyEhYKDnJlc291cmNlX2dyb3VwGAEgASgJEgwKBGtpbmQYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgwKBG5hbWUYBCABKAkSEAoIc2hhcmRfaWQYBSABKAkSFgoObGFiZWxfc2VsZWN0b3IYBiABKAkSEQoJb3duZXJfdWlkGAcgASgJIrUBChRMaXN0UmVzb3VyY2VzUmVxdWVzdBIsCgZmaWx0ZXIYASABKAsyHC5yZWNvbmNpbGUudjEuUmVzb3VyY2VGaWx0ZXISDwoHcGVuZGluZxgCIAEoCBIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZyJxChVMaXN0UmVzb3VyY2VzUmVzcG9uc2USKQoJcmVzb3VyY2VzGAEgAygLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIUCgxyZXN1bWVfdG9rZW4YAyABKAkilgIKFVVwZGF0ZVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0Eh4KEWV4cGVjdGVkX3JldmlzaW9uGAIgASgDSACIAQESIAoTZXhwZWN0ZWRfZ2VuZXJhdGlvbhgDIAEoA0gBiAEBEhQKDGV4cGVjdGVkX3VpZBgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxIPCgdkcnlfcnVuGAYgASgIQhQKEl9leHBlY3RlZF9yZXZpc2lvbkIWChRfZXhwZWN0ZWRfZ2VuZXJhdGlvbiJCChZVcGRhdGVSZXNvdXJjZVJlc3BvbnNlEigKCHJlc291cmNlGAEgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIo8BChRBcHBseVJlc291cmNlUmVxdWVzdBItCghyZXNvdXJjZRgBIAEoCzIbLnJlY29uY2lsZS52MS5SZXNvdXJjZUlucHV0EjcKEHBheWxvYWRfZW5jb2RpbmcYAiABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nEg8KB2RyeV9ydW4YAyABKAgilgEKFUFwcGx5UmVzb3VyY2VSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZRIpCgZyZXN1bHQYAiABKA4yGS5yZWNvbmNpbGUudjEuQXBwbHlSZXN1bHQSKAoIcHJldmlvdXMYAyABKAsyFi5yZWNvbmNpbGUudjEuUmVzb3VyY2UirAEKFUFwcGx5UmVzb3VyY2VzUmVxdWVzdBIuCglyZXNvdXJjZXMYASADKAsyGy5yZWNvbmNpbGUudjEuUmVzb3VyY2VJbnB1dBIPCgdkcnlfcnVuGAIgASgIEhkKEWluY2x1ZGVfcmVzb3VyY2VzGAMgASgIEjcKEHBheWxvYWRfZW5jb2RpbmcYBCABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIsMBCg9BcHBsaWVkUmVzb3VyY2USKQoGcmVzdWx0GAEgASgOMhkucmVjb25jaWxlLnYxLkFwcGx5UmVzdWx0EgsKA3VpZBgCIAEoCRIQCghyZXZpc2lvbhgDIAEoAxISCgpnZW5lcmF0aW9uGAQgASgDEigKCHJlc291cmNlGAUgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEigKCHByZXZpb3VzGAYgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlIncKDEFwcGx5RmFpbHVyZRIMCgRjb2RlGAEgASgJEg4KBnJlYXNvbhgCIAEoCRINCgVmaWVsZBgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEg0KBWNvdW50GAUgASgFEhoKEmlzX291dGNvbWVfdW5rbm93bhgGIAEoCCJ1ChZBcHBseVJlc291cmNlc1Jlc3BvbnNlEi4KB3Jlc3VsdHMYASADKAsyHS5yZWNvbmNpbGUudjEuQXBwbGllZFJlc291cmNlEisKB2ZhaWx1cmUYAiABKAsyGi5yZWNvbmNpbGUudjEuQXBwbHlGYWlsdXJlIvYCChtVcGRhdGVSZXNvdXJjZVN0YXR1c1JlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5EiYKBnN0YXR1cxgCIAEoCzIWLmdvb2dsZS5wcm90b2J1Zi5WYWx1ZRITCgtzdGF0dXNfanNvbhgDIAEoCRIgChNvYnNlcnZlZF9nZW5lcmF0aW9uGAQgASgDSACIAQESHgoRZXhwZWN0ZWRfcmV2aXNpb24YBSABKANIAYgBARIgChNleHBlY3RlZF9nZW5lcmF0aW9uGAYgASgDSAKIAQESNwoQcGF5bG9hZF9lbmNvZGluZxgHIAEoDjIdLnJlY29uY2lsZS52MS5QYXlsb2FkRW5jb2RpbmcSDwoHZHJ5X3J1bhgIIAEoCEIWChRfb2JzZXJ2ZWRfZ2VuZXJhdGlvbkIUChJfZXhwZWN0ZWRfcmV2aXNpb25CFgoUX2V4cGVjdGVkX2dlbmVyYXRpb24iSAocVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRIoCghyZXNvdXJjZRgBIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSKNAgoVRGVsZXRlUmVzb3VyY2VSZXF1ZXN0EiYKA2tleRgBIAEoCzIZLnJlY29uY2lsZS52MS5SZXNvdXJjZUtleRIeChFleHBlY3RlZF9yZXZpc2lvbhgCIAEoA0gAiAEBEhQKDGV4cGVjdGVkX3VpZBgDIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAQgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxI2Cgtwcm9wYWdhdGlvbhgFIAEoDjIhLnJlY29uY2lsZS52MS5EZWxldGlvblByb3BhZ2F0aW9uEg8KB2RyeV9ydW4YBiABKAhCFAoSX2V4cGVjdGVkX3JldmlzaW9uIlMKFkRlbGV0ZVJlc291cmNlUmVzcG9uc2USDwoHcmVtb3ZlZBgBIAEoCBIoCghyZXNvdXJjZRgCIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSKwAQoVV2F0Y2hSZXNvdXJjZXNSZXF1ZXN0EiwKBmZpbHRlchgBIAEoCzIcLnJlY29uY2lsZS52MS5SZXNvdXJjZUZpbHRlchIaChJzZW5kX2luaXRpYWxfc3RhdGUYAiABKAgSFAoMcmVzdW1lX3Rva2VuGAMgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBCABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIoEBCgpXYXRjaEV2ZW50EiUKBHR5cGUYASABKA4yFy5yZWNvbmNpbGUudjEuRXZlbnRUeXBlEhAKCHJldmlzaW9uGAIgASgDEigKCHJlc291cmNlGAMgASgLMhYucmVjb25jaWxlLnYxLlJlc291cmNlEhAKCG1vdmVkX3RvGAQgASgJIlgKFldhdGNoUmVzb3VyY2VzUmVzcG9uc2USKAoGZXZlbnRzGAEgAygLMhgucmVjb25jaWxlLnYxLldhdGNoRXZlbnQSFAoMcmVzdW1lX3Rva2VuGAIgASgJIskBChtGb3JjZVJlbW92ZUZpbmFsaXplclJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5EhEKCWZpbmFsaXplchgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEhQKDGV4cGVjdGVkX3VpZBgEIAEoCRI3ChBwYXlsb2FkX2VuY29kaW5nGAUgASgOMh0ucmVjb25jaWxlLnYxLlBheWxvYWRFbmNvZGluZxIPCgdkcnlfcnVuGAYgASgIIlkKHEZvcmNlUmVtb3ZlRmluYWxpemVyUmVzcG9uc2USDwoHcmVtb3ZlZBgBIAEoCBIoCghyZXNvdXJjZRgCIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSISChBMaXN0S2luZHNSZXF1ZXN0IoYCCgtLaW5kU3VtbWFyeRIWCg5yZXNvdXJjZV9ncm91cBgBIAEoCRIMCgRraW5kGAIgASgJEhEKCXJlc291cmNlcxgDIAEoAxIPCgdwZW5kaW5nGAQgASgDEhEKCW5vdF9yZWFkeRgFIAEoAxIPCgdmYWlsaW5nGAYgASgDEhMKC3F1YXJhbnRpbmVkGAcgASgDEgsKA2R1ZRgIIAEoAxIOCgZsZWFzZWQYCSABKAMSMQoNb2xkZXN0X2R1ZV9hdBgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVjb25jaWxlchgLIAEoCRIQCghzZXNzaW9ucxgMIAEoBSJtChFMaXN0S2luZHNSZXNwb25zZRIoCgVraW5kcxgBIAMoCzIZLnJlY29uY2lsZS52MS5LaW5kU3VtbWFyeRIuCgpjb3VudGVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKbAQoRR2V0SGlzdG9yeVJlcXVlc3QSJgoDa2V5GAEgASgLMhkucmVjb25jaWxlLnYxLlJlc291cmNlS2V5EhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJEjcKEHBheWxvYWRfZW5jb2RpbmcYBCABKA4yHS5yZWNvbmNpbGUudjEuUGF5bG9hZEVuY29kaW5nIqMBCgxIaXN0b3J5RW50cnkSJQoEdHlwZRgBIAEoDjIXLnJlY29uY2lsZS52MS5FdmVudFR5cGUSEAoIcmV2aXNpb24YAiABKAMSMAoMY29tbWl0dGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIoCghyZXNvdXJjZRgEIAEoCzIWLnJlY29uY2lsZS52MS5SZXNvdXJjZSJaChJHZXRIaXN0b3J5UmVzcG9uc2USKwoHZW50cmllcxgBIAMoCzIaLnJlY29uY2lsZS52MS5IaXN0b3J5RW50cnkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJKloKC0NvbnNpc3RlbmN5EhsKF0NPTlNJU1RFTkNZX1VOU1BFQ0lGSUVEEAASFgoSQ09OU0lTVEVOQ1lfU1RST05HEAESFgoSQ09OU0lTVEVOQ1lfQ0FDSEVEEAIqewoLQXBwbHlSZXN1bHQSHAoYQVBQTFlfUkVTVUxUX1VOU1BFQ0lGSUVEEAASGAoUQVBQTFlfUkVTVUxUX0NSRUFURUQQARIYChRBUFBMWV9SRVNVTFRfVVBEQVRFRBACEhoKFkFQUExZX1JFU1VMVF9VTkNIQU5HRUQQAyqmAQoTRGVsZXRpb25Qcm9wYWdhdGlvbhIkCiBERUxFVElPTl9QUk9QQUdBVElPTl9VTlNQRUNJRklFRBAAEiMKH0RFTEVUSU9OX1BST1BBR0FUSU9OX0JBQ0tHUk9VTkQQARIjCh9ERUxFVElPTl9QUk9QQUdBVElPTl9GT1JFR1JPVU5EEAISHwobREVMRVRJT05fUFJPUEFHQVRJT05fT1JQSEFOEAMqngEKCUV2ZW50VHlwZRIaChZFVkVOVF9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQRVZFTlRfVFlQRV9BRERFRBABEhcKE0VWRU5UX1RZUEVfTU9ESUZJRUQQAhIWChJFVkVOVF9UWVBFX0RFTEVURUQQAxIVChFFVkVOVF9UWVBFX1NZTkNFRBAEEhcKE0VWRU5UX1RZUEVfQk9PS01BUksQBTL9CAoPUmVzb3VyY2VTZXJ2aWNlElsKDkNyZWF0ZVJlc291cmNlEiMucmVjb25jaWxlLnYxLkNyZWF0ZVJlc291cmNlUmVxdWVzdBokLnJlY29uY2lsZS52MS5DcmVhdGVSZXNvdXJjZVJlc3BvbnNlElcKC0dldFJlc291cmNlEiAucmVjb25jaWxlLnYxLkdldFJlc291cmNlUmVxdWVzdBohLnJlY29uY2lsZS52MS5HZXRSZXNvdXJjZVJlc3BvbnNlIgOQAgESXQoNTGlzdFJlc291cmNlcxIiLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVxdWVzdBojLnJlY29uY2lsZS52MS5MaXN0UmVzb3VyY2VzUmVzcG9uc2UiA5ACARJbCg5VcGRhdGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VSZXNwb25zZRJYCg1BcHBseVJlc291cmNlEiIucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXF1ZXN0GiMucmVjb25jaWxlLnYxLkFwcGx5UmVzb3VyY2VSZXNwb25zZRJbCg5BcHBseVJlc291cmNlcxIjLnJlY29uY2lsZS52MS5BcHBseVJlc291cmNlc1JlcXVlc3QaJC5yZWNvbmNpbGUudjEuQXBwbHlSZXNvdXJjZXNSZXNwb25zZRJtChRVcGRhdGVSZXNvdXJjZVN0YXR1cxIpLnJlY29uY2lsZS52MS5VcGRhdGVSZXNvdXJjZVN0YXR1c1JlcXVlc3QaKi5yZWNvbmNpbGUudjEuVXBkYXRlUmVzb3VyY2VTdGF0dXNSZXNwb25zZRJbCg5EZWxldGVSZXNvdXJjZRIjLnJlY29uY2lsZS52MS5EZWxldGVSZXNvdXJjZVJlcXVlc3QaJC5yZWNvbmNpbGUudjEuRGVsZXRlUmVzb3VyY2VSZXNwb25zZRJdCg5XYXRjaFJlc291cmNlcxIjLnJlY29uY2lsZS52MS5XYXRjaFJlc291cmNlc1JlcXVlc3QaJC5yZWNvbmNpbGUudjEuV2F0Y2hSZXNvdXJjZXNSZXNwb25zZTABEm0KFEZvcmNlUmVtb3ZlRmluYWxpemVyEikucmVjb25jaWxlLnYxLkZvcmNlUmVtb3ZlRmluYWxpemVyUmVxdWVzdBoqLnJlY29uY2lsZS52MS5Gb3JjZVJlbW92ZUZpbmFsaXplclJlc3BvbnNlElEKCUxpc3RLaW5kcxIeLnJlY29uY2lsZS52MS5MaXN0S2luZHNSZXF1ZXN0Gh8ucmVjb25jaWxlLnYxLkxpc3RLaW5kc1Jlc3BvbnNlIgOQAgESVAoKR2V0SGlzdG9yeRIfLnJlY29uY2lsZS52MS5HZXRIaXN0b3J5UmVxdWVzdBogLnJlY29uY2lsZS52MS5HZXRIaXN0b3J5UmVzcG9uc2UiA5ACAWIGcHJvdG8z", [file_google_protobuf_struct, file_google_protobuf_timestamp, file_reconcile_v1_resource]);
 
 /**
  * ResourceInput is the desired state a user writes. Set one of spec and spec_json, or neither (null).
@@ -495,6 +495,188 @@ export const ApplyResourceResponseSchema: GenMessage<ApplyResourceResponse> = /*
   messageDesc(file_reconcile_v1_resource_service, 11);
 
 /**
+ * The request of ApplyResources.
+ *
+ * @generated from message reconcile.v1.ApplyResourcesRequest
+ */
+export type ApplyResourcesRequest = Message<"reconcile.v1.ApplyResourcesRequest"> & {
+  /**
+   * The desired states, 1 to 10,000, each of another key. One may name an owner that stands before it.
+   *
+   * @generated from field: repeated reconcile.v1.ResourceInput resources = 1;
+   */
+  resources: ResourceInput[];
+
+  /**
+   * Decide, check and answer as always, but write nothing.
+   *
+   * @generated from field: bool dry_run = 2;
+   */
+  dryRun: boolean;
+
+  /**
+   * Answer with the stored resources too, the first ones whose payloads fit 2 MiB; the others have to be read.
+   *
+   * @generated from field: bool include_resources = 3;
+   */
+  includeResources: boolean;
+
+  /**
+   * How the answer carries spec and status when resources are included.
+   *
+   * @generated from field: reconcile.v1.PayloadEncoding payload_encoding = 4;
+   */
+  payloadEncoding: PayloadEncoding;
+};
+
+/**
+ * Describes the message reconcile.v1.ApplyResourcesRequest.
+ * Use `create(ApplyResourcesRequestSchema)` to create a new message.
+ */
+export const ApplyResourcesRequestSchema: GenMessage<ApplyResourcesRequest> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 12);
+
+/**
+ * What became of one resource of an ApplyResources.
+ *
+ * @generated from message reconcile.v1.AppliedResource
+ */
+export type AppliedResource = Message<"reconcile.v1.AppliedResource"> & {
+  /**
+   * What was done; with dry_run, what would have been.
+   *
+   * @generated from field: reconcile.v1.ApplyResult result = 1;
+   */
+  result: ApplyResult;
+
+  /**
+   * Its uid; empty with dry_run when it would be new.
+   *
+   * @generated from field: string uid = 2;
+   */
+  uid: string;
+
+  /**
+   * The position of its last write in its log; with dry_run the one before, 0 for a new one.
+   *
+   * @generated from field: int64 revision = 3;
+   */
+  revision: bigint;
+
+  /**
+   * Its generation.
+   *
+   * @generated from field: int64 generation = 4;
+   */
+  generation: bigint;
+
+  /**
+   * The stored resource; only with include_resources.
+   *
+   * @generated from field: reconcile.v1.Resource resource = 5;
+   */
+  resource?: Resource | undefined;
+
+  /**
+   * With dry_run and include_resources: what is stored; unset when the key is free.
+   *
+   * @generated from field: reconcile.v1.Resource previous = 6;
+   */
+  previous?: Resource | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.AppliedResource.
+ * Use `create(AppliedResourceSchema)` to create a new message.
+ */
+export const AppliedResourceSchema: GenMessage<AppliedResource> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 13);
+
+/**
+ * A run of an ApplyResources that was not written, after others were.
+ *
+ * @generated from message reconcile.v1.ApplyFailure
+ */
+export type ApplyFailure = Message<"reconcile.v1.ApplyFailure"> & {
+  /**
+   * The code the call would have failed with had it been the first run: `failed_precondition`, `unavailable`.
+   *
+   * @generated from field: string code = 1;
+   */
+  code: string;
+
+  /**
+   * The stable reason, as in ErrorDetail.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The path of the offending field, beginning with its `resources[i]`; empty when no single one is to blame.
+   *
+   * @generated from field: string field = 3;
+   */
+  field: string;
+
+  /**
+   * What happened, which, and what to do.
+   *
+   * @generated from field: string message = 4;
+   */
+  message: string;
+
+  /**
+   * How many resources the run has: `resources[n]` to `resources[n + count - 1]`, n being the number of results.
+   *
+   * @generated from field: int32 count = 5;
+   */
+  count: number;
+
+  /**
+   * True when nobody knows whether the run was written: all of it or nothing. Repeating the call tells.
+   *
+   * @generated from field: bool is_outcome_unknown = 6;
+   */
+  isOutcomeUnknown: boolean;
+};
+
+/**
+ * Describes the message reconcile.v1.ApplyFailure.
+ * Use `create(ApplyFailureSchema)` to create a new message.
+ */
+export const ApplyFailureSchema: GenMessage<ApplyFailure> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 14);
+
+/**
+ * The answer of ApplyResources.
+ *
+ * @generated from message reconcile.v1.ApplyResourcesResponse
+ */
+export type ApplyResourcesResponse = Message<"reconcile.v1.ApplyResourcesResponse"> & {
+  /**
+   * One per resource of the runs that were written, in the order of the request: without a failure, all.
+   *
+   * @generated from field: repeated reconcile.v1.AppliedResource results = 1;
+   */
+  results: AppliedResource[];
+
+  /**
+   * Set when a run failed. What stands behind it in the request was not tried.
+   *
+   * @generated from field: reconcile.v1.ApplyFailure failure = 2;
+   */
+  failure?: ApplyFailure | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.ApplyResourcesResponse.
+ * Use `create(ApplyResourcesResponseSchema)` to create a new message.
+ */
+export const ApplyResourcesResponseSchema: GenMessage<ApplyResourcesResponse> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_resource_service, 15);
+
+/**
  * The request of UpdateResourceStatus. Labels, annotations, finalizers and shard stay as they are.
  *
  * @generated from message reconcile.v1.UpdateResourceStatusRequest
@@ -562,7 +744,7 @@ export type UpdateResourceStatusRequest = Message<"reconcile.v1.UpdateResourceSt
  * Use `create(UpdateResourceStatusRequestSchema)` to create a new message.
  */
 export const UpdateResourceStatusRequestSchema: GenMessage<UpdateResourceStatusRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 12);
+  messageDesc(file_reconcile_v1_resource_service, 16);
 
 /**
  * The answer of UpdateResourceStatus.
@@ -583,7 +765,7 @@ export type UpdateResourceStatusResponse = Message<"reconcile.v1.UpdateResourceS
  * Use `create(UpdateResourceStatusResponseSchema)` to create a new message.
  */
 export const UpdateResourceStatusResponseSchema: GenMessage<UpdateResourceStatusResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 13);
+  messageDesc(file_reconcile_v1_resource_service, 17);
 
 /**
  * The request of DeleteResource.
@@ -639,7 +821,7 @@ export type DeleteResourceRequest = Message<"reconcile.v1.DeleteResourceRequest"
  * Use `create(DeleteResourceRequestSchema)` to create a new message.
  */
 export const DeleteResourceRequestSchema: GenMessage<DeleteResourceRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 14);
+  messageDesc(file_reconcile_v1_resource_service, 18);
 
 /**
  * The answer of DeleteResource.
@@ -667,7 +849,7 @@ export type DeleteResourceResponse = Message<"reconcile.v1.DeleteResourceRespons
  * Use `create(DeleteResourceResponseSchema)` to create a new message.
  */
 export const DeleteResourceResponseSchema: GenMessage<DeleteResourceResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 15);
+  messageDesc(file_reconcile_v1_resource_service, 19);
 
 /**
  * The request of WatchResources.
@@ -709,7 +891,7 @@ export type WatchResourcesRequest = Message<"reconcile.v1.WatchResourcesRequest"
  * Use `create(WatchResourcesRequestSchema)` to create a new message.
  */
 export const WatchResourcesRequestSchema: GenMessage<WatchResourcesRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 16);
+  messageDesc(file_reconcile_v1_resource_service, 20);
 
 /**
  * One change.
@@ -751,7 +933,7 @@ export type WatchEvent = Message<"reconcile.v1.WatchEvent"> & {
  * Use `create(WatchEventSchema)` to create a new message.
  */
 export const WatchEventSchema: GenMessage<WatchEvent> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 17);
+  messageDesc(file_reconcile_v1_resource_service, 21);
 
 /**
  * A batch of changes.
@@ -779,7 +961,7 @@ export type WatchResourcesResponse = Message<"reconcile.v1.WatchResourcesRespons
  * Use `create(WatchResourcesResponseSchema)` to create a new message.
  */
 export const WatchResourcesResponseSchema: GenMessage<WatchResourcesResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 18);
+  messageDesc(file_reconcile_v1_resource_service, 22);
 
 /**
  * The request of ForceRemoveFinalizer.
@@ -835,7 +1017,7 @@ export type ForceRemoveFinalizerRequest = Message<"reconcile.v1.ForceRemoveFinal
  * Use `create(ForceRemoveFinalizerRequestSchema)` to create a new message.
  */
 export const ForceRemoveFinalizerRequestSchema: GenMessage<ForceRemoveFinalizerRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 19);
+  messageDesc(file_reconcile_v1_resource_service, 23);
 
 /**
  * The answer of ForceRemoveFinalizer.
@@ -863,7 +1045,7 @@ export type ForceRemoveFinalizerResponse = Message<"reconcile.v1.ForceRemoveFina
  * Use `create(ForceRemoveFinalizerResponseSchema)` to create a new message.
  */
 export const ForceRemoveFinalizerResponseSchema: GenMessage<ForceRemoveFinalizerResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 20);
+  messageDesc(file_reconcile_v1_resource_service, 24);
 
 /**
  * The request of ListKinds.
@@ -878,7 +1060,7 @@ export type ListKindsRequest = Message<"reconcile.v1.ListKindsRequest"> & {
  * Use `create(ListKindsRequestSchema)` to create a new message.
  */
 export const ListKindsRequestSchema: GenMessage<ListKindsRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 21);
+  messageDesc(file_reconcile_v1_resource_service, 25);
 
 /**
  * A kind that has resources, or a reconciler.
@@ -976,7 +1158,7 @@ export type KindSummary = Message<"reconcile.v1.KindSummary"> & {
  * Use `create(KindSummarySchema)` to create a new message.
  */
 export const KindSummarySchema: GenMessage<KindSummary> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 22);
+  messageDesc(file_reconcile_v1_resource_service, 26);
 
 /**
  * The answer of ListKinds.
@@ -1004,7 +1186,7 @@ export type ListKindsResponse = Message<"reconcile.v1.ListKindsResponse"> & {
  * Use `create(ListKindsResponseSchema)` to create a new message.
  */
 export const ListKindsResponseSchema: GenMessage<ListKindsResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 23);
+  messageDesc(file_reconcile_v1_resource_service, 27);
 
 /**
  * The request of GetHistory.
@@ -1046,7 +1228,7 @@ export type GetHistoryRequest = Message<"reconcile.v1.GetHistoryRequest"> & {
  * Use `create(GetHistoryRequestSchema)` to create a new message.
  */
 export const GetHistoryRequestSchema: GenMessage<GetHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 24);
+  messageDesc(file_reconcile_v1_resource_service, 28);
 
 /**
  * One change that the log has kept.
@@ -1088,7 +1270,7 @@ export type HistoryEntry = Message<"reconcile.v1.HistoryEntry"> & {
  * Use `create(HistoryEntrySchema)` to create a new message.
  */
 export const HistoryEntrySchema: GenMessage<HistoryEntry> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 25);
+  messageDesc(file_reconcile_v1_resource_service, 29);
 
 /**
  * The answer of GetHistory.
@@ -1116,7 +1298,7 @@ export type GetHistoryResponse = Message<"reconcile.v1.GetHistoryResponse"> & {
  * Use `create(GetHistoryResponseSchema)` to create a new message.
  */
 export const GetHistoryResponseSchema: GenMessage<GetHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_resource_service, 26);
+  messageDesc(file_reconcile_v1_resource_service, 30);
 
 /**
  * Consistency of a read.
@@ -1346,6 +1528,24 @@ export const ResourceService: GenService<{
     methodKind: "unary";
     input: typeof ApplyResourceRequestSchema;
     output: typeof ApplyResourceResponseSchema;
+  },
+  /**
+   * Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+   *
+   * All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+   * `resources[17].key.name`, and a key that is given twice by both.
+   *
+   * They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+   * run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+   * first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+   * safe: what it has written already is UNCHANGED.
+   *
+   * @generated from rpc reconcile.v1.ResourceService.ApplyResources
+   */
+  applyResources: {
+    methodKind: "unary";
+    input: typeof ApplyResourcesRequestSchema;
+    output: typeof ApplyResourcesResponseSchema;
   },
   /**
    * Replaces the status. Never raises the generation.

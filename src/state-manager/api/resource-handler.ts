@@ -2,14 +2,13 @@ import { timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { PayloadEncoding } from "../../../gen/reconcile/v1/resource_pb.js";
 import {
-  ApplyResult,
   Consistency,
   DeletionPropagation as DeletionPropagationMessage,
   EventType,
   type ResourceFilter as ResourceFilterMessage,
   type ResourceService as ResourceServiceDescriptor,
 } from "../../../gen/reconcile/v1/resource_service_pb.js";
-import type { DeletionPropagation, Outcome, Precondition } from "../../resource/command.js";
+import type { DeletionPropagation, Precondition } from "../../resource/command.js";
 import { invalidField } from "../../resource/errors.js";
 import { PAGE_MAX_BYTES, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from "../../resource/limits.js";
 import { parseLabelSelector } from "../../resource/parse-label-selector.js";
@@ -17,6 +16,7 @@ import type { ResourceFilter } from "../../resource/resource-filter.js";
 import { validateFilter } from "../../resource/validate.js";
 import type { ResourceService } from "../service/resource-service.js";
 import type { WatchSource } from "../watch/watch.js";
+import { applyResources, applyResult } from "./apply-resources.js";
 import { HISTORY_PAGE_SIZE, pageSize } from "./page-size.js";
 import { payloadText } from "./payload.js";
 import { decodeInput, decodeKey, encodeResource, encodeTime } from "./resource-codec.js";
@@ -71,6 +71,8 @@ export function resourceHandler(
         previous: dryRun && applied.previous ? encodeResource(applied.previous, payloadEncoding) : undefined,
       };
     },
+
+    applyResources: (request, context) => applyResources(resources, request, context),
 
     async updateResourceStatus(request) {
       const write = {
@@ -140,12 +142,6 @@ export function resourceHandler(
       signal.throwIfAborted();
     },
   };
-}
-
-/** An apply that drops the last finalizer of a deleting resource removes it; for the caller it did write. */
-function applyResult(outcome: Outcome): ApplyResult {
-  if (outcome === "CREATED") return ApplyResult.CREATED;
-  return outcome === "UNCHANGED" ? ApplyResult.UNCHANGED : ApplyResult.UPDATED;
 }
 
 function decodeFilter(message: ResourceFilterMessage | undefined): ResourceFilter {

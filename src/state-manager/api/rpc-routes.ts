@@ -35,6 +35,8 @@ export interface RpcOptions {
   readonly health: HealthCheck;
   readonly pipeline: Pipeline;
   readonly maxBodyBytes: number;
+  /** Of an ApplyResources. */
+  readonly maxApplyBytes: number;
 }
 
 /** Answers a request for `path`, which is its URL without the query. */
@@ -79,17 +81,21 @@ export function rpcRoutes(options: RpcOptions): RpcRoutes {
   };
 }
 
-function routerOf({ resources, watch, work, status, health, pipeline, maxBodyBytes }: RpcOptions): ConnectRouter {
+function routerOf({ resources, watch, work, status, health, pipeline, ...limits }: RpcOptions): ConnectRouter {
   const router = createConnectRouter({
     interceptors: [pipelineInterceptor(pipeline)],
-    readMaxBytes: maxBodyBytes,
+    readMaxBytes: limits.maxBodyBytes,
     acceptCompression: [compressionGzip],
     compressMinBytes: NEVER_COMPRESS_BYTES,
     binaryOptions: { recursionLimit: RECURSION_LIMIT },
     jsonOptions: JSON_OPTIONS,
   });
   const services = [ResourceServiceDescriptor, ReconcilerService, ServerService];
-  router.service(ResourceServiceDescriptor, resourceHandler(resources, watch));
+  const handler = resourceHandler(resources, watch);
+  router.service(ResourceServiceDescriptor, handler);
+  // Registered once more, because a handler of a service cannot have a limit of its own: the later one is taken.
+  const { applyResources } = ResourceServiceDescriptor.method;
+  router.rpc(applyResources, handler.applyResources, { readMaxBytes: limits.maxApplyBytes });
   router.service(ReconcilerService, reconcilerHandler(work));
   router.service(ServerService, serverHandler(status));
   addHealth(router, services, health);

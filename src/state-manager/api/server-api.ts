@@ -58,12 +58,15 @@ export interface Api {
 }
 
 const MAX_BODY_BYTES = 4 << 20;
+/** 10,000 resources of 3 KB. */
+const MAX_APPLY_BYTES = 32 << 20;
 const LIMITS: PipelineLimits = { maxCallsInFlight: 4_096, maxOpenStreams: 20_000, callDeadlineMs: 30_000 };
 
 /** Serves REST, SSE, Connect, gRPC-Web, gRPC, probes and metrics on one port (2.13). Rejects when the address is taken. */
 export async function startApi(options: ApiOptions): Promise<Api> {
   const { config, resources, watch, work, metrics, logger } = options;
   const maxBodyBytes = config.maxBodyBytes ?? MAX_BODY_BYTES;
+  const maxApplyBytes = Math.max(maxBodyBytes, MAX_APPLY_BYTES);
   const pipeline = new Pipeline({ ...LIMITS, ...config.limits }, metrics, logger);
   const health = new HealthCheck(options.readiness, logger);
   const sse = new SseWatch(watch, new SseFrames(options.tokens), pipeline);
@@ -71,7 +74,7 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     guard: new OriginGuard(config.host, config.corsAllowedOrigins),
     rest: new RestApi(resources, work, sse, pipeline, maxBodyBytes),
     pages: new Map([...operatorPages(health, metrics, options.furtherMetrics), ...docsPages()]),
-    rpc: rpcRoutes({ resources, watch, work, status: options.status, health, pipeline, maxBodyBytes }),
+    rpc: rpcRoutes({ resources, watch, work, status: options.status, health, pipeline, maxBodyBytes, maxApplyBytes }),
     onError: (error) => logger.error({ err: error }, "request could not be served"),
   });
   // A listener for either HTTP version, which Node types apart.

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Command, DeletionPropagation, Outcome, Precondition, ResourceInput } from "../../resource/command.js";
-import { invalidField } from "../../resource/errors.js";
+import { DomainError, invalidField } from "../../resource/errors.js";
 import type { ResourceKey } from "../../resource/key.js";
 import { requireExisting } from "../../resource/preconditions.js";
 import type { Resource } from "../../resource/resource.js";
@@ -13,8 +13,9 @@ import {
   validatePrecondition,
   validateStatusWrite,
 } from "../../resource/validate.js";
-import type { CommandSink, HistoryEntry, KindSummary, ResourceReader } from "../store/store.js";
+import type { BulkSink, HistoryEntry, KindSummary, ResourceReader } from "../store/store.js";
 import type { WatchSource } from "../watch/watch.js";
+import { type AppliedAll, type ApplyAllOptions, applyAll, type ResourceInputs } from "./apply-all.js";
 import { decodeHistoryToken, encodeHistoryToken } from "./history-token.js";
 import { decodePageToken, encodePageToken, type Selection } from "./page-token.js";
 import { SharedAnswer } from "./shared-answer.js";
@@ -82,14 +83,14 @@ export interface KindCounts {
 
 /** What the service stands on. */
 export interface ResourceServiceOptions {
-  readonly sink: CommandSink;
+  readonly sink: BulkSink;
   /** Decides like `sink`, and writes nothing. */
-  readonly dryRun: CommandSink;
+  readonly dryRun: BulkSink;
   readonly reader: ResourceReader;
   /** Undefined: CACHED reads are STRONG ones. */
   readonly cache?: CacheReader | undefined;
   readonly watch: Pick<WatchSource, "tokenFor">;
-  readonly logger?: Pick<Logger, "info"> | undefined;
+  readonly logger?: Pick<Logger, "info" | "error"> | undefined;
 }
 
 /**
@@ -98,12 +99,12 @@ export interface ResourceServiceOptions {
  * Every method rejects with DomainError. Who the caller is and what it may do is the edge's to know, before it calls.
  */
 export class ResourceService {
-  readonly #sink: CommandSink;
-  readonly #dryRun: CommandSink;
+  readonly #sink: BulkSink;
+  readonly #dryRun: BulkSink;
   readonly #reader: ResourceReader;
   readonly #cache: CacheReader | undefined;
   readonly #watch: Pick<WatchSource, "tokenFor">;
-  readonly #logger: Pick<Logger, "info"> | undefined;
+  readonly #logger: Pick<Logger, "info" | "error"> | undefined;
   readonly #kinds: SharedAnswer<KindCounts>;
 
   constructor({ sink, dryRun, reader, cache, watch, logger }: ResourceServiceOptions) {
@@ -140,6 +141,19 @@ export class ResourceService {
   async apply(input: ResourceInput, options?: WriteOptions): Promise<WriteResult> {
     validateInput(input);
     return this.#submit({ type: "apply", input }, options);
+  }
+
+  /**
+   * Applies many, each as `apply` does, in runs that are written whole or not at all. Rejects when nothing was written; a run
+   * that fails behind others is told beside their results.
+   */
+  async applyAll(inputs: ResourceInputs, options: ApplyAllOptions & WriteOptions): Promise<AppliedAll> {
+    const applied = await applyAll(options.dryRun ? this.#dryRun : this.#sink, inputs, options);
+    const error = applied.failure?.error;
+    if (error !== undefined && !(error instanceof DomainError)) {
+      this.#logger?.error({ err: error }, "resources could not be applied");
+    }
+    return applied;
   }
 
   /** Replaces the status, and the metadata when given. */

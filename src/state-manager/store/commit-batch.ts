@@ -39,16 +39,17 @@ export class BatchCommitter {
 
   /**
    * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
+   * With `isRun` they are written only when every one of them is done; the outcomes tell which is not.
    */
-  async commit(commands: readonly Command[], logs: ReadonlySet<number>): Promise<CommitResult> {
+  async commit(commands: readonly Command[], logs: ReadonlySet<number>, isRun = false): Promise<CommitResult> {
     const tip = this.#tip;
     this.#tip = undefined;
-    const isBlind = tip !== undefined && this.#batchesToRead-- <= 0;
+    const isBlind = !isRun && tip !== undefined && this.#batchesToRead-- <= 0;
     const atTip = isBlind ? await this.#commitAtTip(commands, tip) : undefined;
     if (atTip !== undefined) return atTip;
     for (let violations = 0; ; ) {
       try {
-        return await this.#commitRead(commands, [...logs]);
+        return await this.#commitRead(commands, [...logs], isRun);
       } catch (error) {
         if (!isKeyTaken(error) || ++violations > MAX_UNIQUE_VIOLATIONS) throw error;
       }
@@ -81,10 +82,11 @@ export class BatchCommitter {
   }
 
   /** Two round trips: lock and read, then write and COMMIT. */
-  async #commitRead(commands: readonly Command[], logs: readonly number[]): Promise<CommitResult> {
+  async #commitRead(commands: readonly Command[], logs: readonly number[], isRun: boolean): Promise<CommitResult> {
     const [decided, ends, written] = await this.#database.withConnection(async (connection) => {
       try {
-        const [decided, ends] = await this.#decide(connection, commands, logs);
+        const [asked, ends] = await this.#decide(connection, commands, logs);
+        const decided = isRun ? wholeOrNothing(asked) : asked;
         const statements = [...decided.writes, { statement: COMMIT, values: [] }];
         return [decided, ends, await runAndCommit(connection, statements, decided.stamp)] as const;
       } catch (error) {
@@ -186,6 +188,13 @@ export class PartitionMissingError extends Error {
     super(`no partition of events for bucket ${bucket}`);
     this.bucket = bucket;
   }
+}
+
+/** Of a run that is not done as a whole nothing is written, and nothing has changed. */
+function wholeOrNothing(decided: DecidedBatch): DecidedBatch {
+  const { outcomes } = decided.result;
+  if (outcomes.every(({ type }) => type === "done")) return decided;
+  return { ...decided, writes: [], result: { outcomes, batch: { changes: [], due: [], isCollecting: false } } };
 }
 
 /** What a transaction that has probably committed left: the rows of its statements, none when the reply was lost. */

@@ -1,25 +1,45 @@
-import type { Command, MetadataInput } from "../../resource/command.js";
+import type { Command } from "../../resource/command.js";
 import { DomainError } from "../../resource/errors.js";
 import type { ItemOutcome } from "./batch-draft.js";
+import { sizeOf } from "./command-size.js";
 import { PartitionMissingError } from "./commit-batch.js";
 import type { CommitResult } from "./decide-batch.js";
 import { isCutOff, isRetryable } from "./driver-errors.js";
 import type { GroupCommitOptions } from "./group-commit.js";
 
 /** A command that waits for its batch. */
-export interface QueuedCommand {
-  readonly command: Command;
+interface QueuedCommand {
+  readonly isRun: false;
+  readonly commands: readonly [Command];
   /** The heads its transaction must hold. */
   readonly logs: readonly number[];
   readonly bytes: number;
   readonly resolve: (outcome: ItemOutcome) => void;
 }
 
+/** Commands that wait for a transaction of their own, which writes all of them or none. */
+interface QueuedRun {
+  readonly isRun: true;
+  readonly commands: readonly Command[];
+  readonly logs: readonly number[];
+  readonly bytes: number;
+  readonly resolve: (run: CommittedRun) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A run whose transaction is over. Unless every outcome is "done" it wrote nothing. */
+export interface CommittedRun {
+  readonly outcomes: readonly ItemOutcome[];
+  /** Settles when its changes are published; never rejects. */
+  readonly published: Promise<void>;
+}
+
 /** Larger batches gain nothing measurable and hold the head longer. */
 const BATCH_MAX_ITEMS = 256;
 /** Commands by which the limit grows again with every batch that commits, after one took too long. */
 const RECOVERY_ITEMS = 8;
-const BATCH_MAX_BYTES = 4 * 1024 * 1024;
+/** Of a batch, and of a run. */
+export const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 /** At the limit a write is refused with RESOURCE_EXHAUSTED instead of waiting longer than its caller would (I9). */
 const QUEUE_MAX_ITEMS = 20_000;
 const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
@@ -37,7 +57,8 @@ const MAX_RETRIES = 5;
  */
 export class CommitQueue {
   readonly #options: GroupCommitOptions;
-  #queue: QueuedCommand[] = [];
+  #queue: (QueuedCommand | QueuedRun)[] = [];
+  #queuedCommands = 0;
   #queuedBytes = 0;
   /** Logs held by transactions in flight. */
   readonly #busy = new Set<number>();
@@ -53,15 +74,19 @@ export class CommitQueue {
   /** Resolves with the command's outcome after its batch has committed and was handed over. */
   enqueue(command: Command, logs: readonly number[]): Promise<ItemOutcome> {
     const bytes = sizeOf(command);
-    if (this.#queue.length >= QUEUE_MAX_ITEMS || this.#queuedBytes + bytes > QUEUE_MAX_BYTES) {
-      const text = `${this.#queue.length} writes are waiting already; retry with back-off`;
-      throw new DomainError("RESOURCE_EXHAUSTED", "OVERLOADED", text);
-    }
-    return new Promise((resolve) => {
-      this.#queue.push({ command, logs, bytes, resolve });
-      this.#queuedBytes += bytes;
-      this.#schedule();
-    });
+    this.#admit(1, bytes);
+    return new Promise((resolve) => this.#add({ isRun: false, commands: [command], logs, bytes, resolve }));
+  }
+
+  /**
+   * Resolves when the transaction of the run is over, published or not, so that the next one of the same caller can queue up
+   * behind what came meanwhile. Rejects when nothing was written for a reason that is no command's; with DEADLINE_EXCEEDED
+   * nobody knows.
+   */
+  enqueueRun(commands: readonly Command[], logs: readonly number[]): Promise<CommittedRun> {
+    const bytes = commands.reduce((sum, command) => sum + sizeOf(command), 0);
+    this.#admit(commands.length, bytes);
+    return new Promise((resolve, reject) => this.#add({ isRun: true, commands, logs, bytes, resolve, reject }));
   }
 
   /** Resolves when nothing is queued or in flight. */
@@ -69,6 +94,19 @@ export class CommitQueue {
     while (this.#inFlight.size > 0 || this.#isScheduled) {
       await (this.#inFlight.size > 0 ? Promise.all(this.#inFlight) : new Promise(setImmediate));
     }
+  }
+
+  #admit(commands: number, bytes: number): void {
+    if (this.#queuedCommands + commands <= QUEUE_MAX_ITEMS && this.#queuedBytes + bytes <= QUEUE_MAX_BYTES) return;
+    const text = `${this.#queuedCommands} writes are waiting already; retry with back-off`;
+    throw new DomainError("RESOURCE_EXHAUSTED", "OVERLOADED", text);
+  }
+
+  #add(queued: QueuedCommand | QueuedRun): void {
+    this.#queue.push(queued);
+    this.#queuedCommands += queued.commands.length;
+    this.#queuedBytes += queued.bytes;
+    this.#schedule();
   }
 
   /** One turn of the event loop later, so that requests which arrived together are committed together. */
@@ -82,15 +120,16 @@ export class CommitQueue {
     this.#isScheduled = false;
     while (this.#inFlight.size < this.#options.concurrency) {
       const batch = this.#take();
-      if (batch.length === 0) return;
-      this.#start(batch);
+      const [first] = batch;
+      if (first === undefined) return;
+      if (first.isRun) this.#start(first.logs, this.#commitRun(first));
+      else this.#start(logsOf(batch), this.#commit(batch.filter((item) => !item.isRun)));
     }
   }
 
-  #start(batch: readonly QueuedCommand[]): void {
-    const logs = new Set(batch.flatMap((item) => item.logs));
+  #start(logs: Iterable<number>, committing: Promise<void>): void {
     for (const log of logs) this.#busy.add(log);
-    const running = this.#commit(batch).finally(() => {
+    const running = committing.finally(() => {
       for (const log of logs) this.#busy.delete(log);
       this.#inFlight.delete(running);
       // At once, before the answers of this batch are given: what is queued has gathered long enough.
@@ -99,20 +138,29 @@ export class CommitQueue {
     this.#inFlight.add(running);
   }
 
-  /** The next batch, in order of arrival. A command that has to wait keeps its logs for itself, or it might wait for ever. */
-  #take(): QueuedCommand[] {
-    const taken: QueuedCommand[] = [];
-    const left: QueuedCommand[] = [];
+  /**
+   * The next batch, in order of arrival: commands, or one run alone. What has to wait keeps its logs for itself, or it might
+   * wait for ever.
+   */
+  #take(): (QueuedCommand | QueuedRun)[] {
+    const taken: (QueuedCommand | QueuedRun)[] = [];
+    const left: (QueuedCommand | QueuedRun)[] = [];
     const blocked = new Set(this.#busy);
     let bytes = 0;
     for (const item of this.#queue) {
-      const isFull = taken.length >= this.#maxItems || (taken.length > 0 && bytes + item.bytes > BATCH_MAX_BYTES);
+      const isFull =
+        taken.length > 0 &&
+        (taken.length >= this.#maxItems ||
+          bytes + item.bytes > BATCH_MAX_BYTES ||
+          item.isRun ||
+          taken[0]?.isRun === true);
       if (isFull || item.logs.some((log) => blocked.has(log))) {
         for (const log of item.logs) blocked.add(log);
         left.push(item);
       } else {
         taken.push(item);
         bytes += item.bytes;
+        this.#queuedCommands -= item.commands.length;
       }
     }
     this.#queue = left;
@@ -124,7 +172,8 @@ export class CommitQueue {
   async #commit(batch: readonly QueuedCommand[]): Promise<void> {
     const startedAt = performance.now();
     try {
-      const { outcomes, batch: committed } = await this.#tryCommit(batch);
+      const commands = batch.flatMap((item) => item.commands);
+      const { outcomes, batch: committed } = await this.#tryCommit(commands, logsOf(batch), false);
       this.#maxItems = Math.min(BATCH_MAX_ITEMS, this.#maxItems + RECOVERY_ITEMS);
       this.#options.onBatch?.(batch.length, performance.now() - startedAt);
       // Publishing runs beside the next transaction; only the answers wait for it (2.6).
@@ -135,12 +184,23 @@ export class CommitQueue {
     }
   }
 
-  async #tryCommit(batch: readonly QueuedCommand[]): Promise<CommitResult> {
-    const commands = batch.map(({ command }) => command);
-    const logs = new Set(batch.flatMap((item) => item.logs));
+  /** Never rejects. A run is not halved: its caller was promised all or nothing. */
+  async #commitRun({ commands, logs, resolve, reject }: QueuedRun): Promise<void> {
+    const startedAt = performance.now();
+    try {
+      const { outcomes, batch } = await this.#tryCommit(commands, new Set(logs), true);
+      this.#options.onBatch?.(commands.length, performance.now() - startedAt);
+      const published = this.#options.onCommitted(batch).catch(() => {});
+      resolve({ outcomes, published });
+    } catch (error) {
+      reject(error);
+    }
+  }
+
+  async #tryCommit(commands: readonly Command[], logs: ReadonlySet<number>, isRun: boolean): Promise<CommitResult> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#options.committer.commit(commands, logs);
+        return await this.#options.committer.commit(commands, logs, isRun);
       } catch (error) {
         if (attempt > MAX_RETRIES) throw error;
         if (error instanceof PartitionMissingError) await this.#options.ensurePartition(error.bucket);
@@ -160,6 +220,10 @@ export class CommitQueue {
   }
 }
 
+function logsOf(batch: readonly (QueuedCommand | QueuedRun)[]): Set<number> {
+  return new Set(batch.flatMap((item) => item.logs));
+}
+
 function refuse(batch: readonly QueuedCommand[], error: unknown): void {
   for (const { resolve } of batch) resolve({ type: "refused", error });
 }
@@ -169,43 +233,4 @@ async function answerInTurns(batch: readonly QueuedCommand[], outcomes: readonly
     if (i > 0 && i % ANSWERS_PER_TURN === 0) await new Promise(setImmediate);
     batch[i]?.resolve(outcome);
   }
-}
-
-/** Roughly what a command adds to a batch, in characters, and an allowance for the rest. */
-function sizeOf(command: Command): number {
-  const allowance = 512;
-  switch (command.type) {
-    case "create":
-    case "update":
-    case "apply":
-      return allowance + (command.input.specJson?.length ?? 0) + metadataSize(command.input);
-    case "update-status":
-      return allowance + (command.statusJson?.length ?? 0) + (command.metadata ? metadataSize(command.metadata) : 0);
-    case "report": {
-      const { statusJson, labels, annotations } = command.report;
-      return allowance + (statusJson?.length ?? 0) + entriesSize(labels) + entriesSize(annotations);
-    }
-    case "delete":
-    case "hold":
-    case "show-quarantine":
-    case "release-quarantine":
-    case "collect":
-    case "release-owner":
-    case "force-finalizer":
-      return allowance;
-  }
-}
-
-function metadataSize({
-  labels,
-  annotations,
-  finalizers,
-}: Pick<MetadataInput, "labels" | "annotations" | "finalizers">) {
-  return entriesSize(labels) + entriesSize(annotations) + finalizers.reduce((sum, { length }) => sum + length, 0);
-}
-
-function entriesSize(entries: ReadonlyMap<string, string | null>): number {
-  let size = 0;
-  for (const [key, value] of entries) size += key.length + (value?.length ?? 0);
-  return size;
 }

@@ -6,8 +6,9 @@ import { logOf } from "../../resource/log-of.js";
 import type { Resource } from "../../resource/resource.js";
 import type { CommittedBatch } from "../log/change-log.js";
 import type { BatchCommitter } from "./commit-batch.js";
-import { CommitQueue, type QueuedCommand } from "./commit-queue.js";
-import type { CommandResult, CommandSink } from "./store.js";
+import { CommitQueue } from "./commit-queue.js";
+import { CommitRuns } from "./commit-runs.js";
+import type { BulkSink, CommandResult } from "./store.js";
 
 /** What the group commit needs and who it tells. */
 export interface GroupCommitOptions {
@@ -29,24 +30,26 @@ export interface GroupCommitOptions {
 const MAX_MOVES = 8;
 
 /** The write side of the store (2.5): finds the logs a command needs to hold, and chases a resource that moved meanwhile. */
-export class GroupCommit implements CommandSink {
+export class GroupCommit implements BulkSink {
   readonly #options: GroupCommitOptions;
   readonly #queue: CommitQueue;
+  readonly #runs: CommitRuns;
   #isClosed = false;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
     this.#queue = new CommitQueue(options);
+    const { logCount, concurrency } = options;
+    this.#runs = new CommitRuns({
+      queue: this.#queue,
+      concurrency,
+      logFor: (command) => logOf(targetShard(command) ?? keyId(keyOf(command)), logCount),
+      checkOpen: () => this.#checkOpen(),
+    });
   }
 
   async submit(command: Command): Promise<CommandResult> {
-    if (this.#isClosed) {
-      throw new DomainError(
-        "UNAVAILABLE",
-        "SHUTTING_DOWN",
-        "the server is shutting down; retry, another replica will answer",
-      );
-    }
+    this.#checkOpen();
     let current = await this.#currentLog(command);
     for (let moves = 0; moves <= MAX_MOVES; moves++) {
       const outcome = await this.#queue.enqueue(command, this.#logsFor(command, current));
@@ -62,10 +65,23 @@ export class GroupCommit implements CommandSink {
     throw new DomainError("UNAVAILABLE", "OVERLOADED", "the resource keeps moving between shards; retry");
   }
 
+  submitAll(commands: readonly Command[]): AsyncGenerator<readonly CommandResult[], void, undefined> {
+    return this.#runs.submitAll(commands);
+  }
+
   /** Takes nothing more and waits for what was taken. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#queue.drain();
+  }
+
+  #checkOpen(): void {
+    if (!this.#isClosed) return;
+    throw new DomainError(
+      "UNAVAILABLE",
+      "SHUTTING_DOWN",
+      "the server is shutting down; retry, another replica will answer",
+    );
   }
 
   /** The log to lock: the one the resource is in, or the one it will be in. */
@@ -77,7 +93,7 @@ export class GroupCommit implements CommandSink {
     return logOf(existing?.shardId ?? targetShard(command) ?? keyId(keyOf(command)), logCount);
   }
 
-  #logsFor(command: Command, current: number): QueuedCommand["logs"] {
+  #logsFor(command: Command, current: number): readonly number[] {
     const target = targetShard(command);
     if (target === undefined) return [current];
     const next = logOf(target, this.#options.logCount);

@@ -14,7 +14,7 @@ import { migrate, migrationNumber } from "./migrate.js";
 import { ReadBatcher } from "./read-batch.js";
 import { readHistory } from "./read-history.js";
 import { READ_STORE_HEALTH, type StoreHealthRow } from "./statements/store.js";
-import type { CommandSink, ResourceReader, StoreHealth, StoreIdentity } from "./store.js";
+import type { BulkSink, ResourceReader, StoreHealth, StoreIdentity } from "./store.js";
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -39,9 +39,9 @@ export interface StoreOptions {
 export interface PostgresStore {
   readonly identity: StoreIdentity;
   readonly database: Database;
-  readonly sink: CommandSink;
+  readonly sink: BulkSink;
   /** Decides like `sink`, and writes nothing. */
-  readonly dryRun: CommandSink;
+  readonly dryRun: BulkSink;
   readonly reader: ResourceReader;
   readonly log: DurableChangeLog;
   readonly compactor: Compactor;

@@ -26,6 +26,35 @@ export interface CommandSink {
   submit(command: Command): Promise<CommandResult>;
 }
 
+/** A sink that also takes many commands at once. */
+export interface BulkSink extends CommandSink {
+  /**
+   * Commits `commands`, each about another key, in their order and in runs that are one transaction each: all of a run or
+   * nothing. Yields the results of one run after the other; how many there are in a run is the store's choice.
+   *
+   * Throws RunError at the first run that fails: those yielded before are stored, what stands behind it was not tried. A caller
+   * that stops asking stops it after the run at work. Published when it returns (or after 250 ms of waiting for it).
+   */
+  submitAll(commands: readonly Command[]): AsyncGenerator<readonly CommandResult[], void, undefined>;
+}
+
+/** A run of commands that was not stored. */
+export class RunError extends Error {
+  override readonly name = "RunError";
+  /** Where the run begins, and how many commands it has. */
+  readonly first: number;
+  readonly count: number;
+  /** The command that was refused; undefined when the whole run failed. */
+  readonly refused: number | undefined;
+
+  constructor(run: { readonly first: number; readonly count: number; readonly refused?: number }, cause: unknown) {
+    super(`commands ${run.first} to ${run.first + run.count - 1} were not stored`, { cause });
+    this.first = run.first;
+    this.count = run.count;
+    this.refused = run.refused;
+  }
+}
+
 /** A place in the history of a key: revisions of several logs may be equal. */
 export interface HistoryPosition {
   readonly revision: bigint;

@@ -238,12 +238,13 @@ export const FIND_UNSHOWN_QUARANTINES: Statement = {
     ORDER BY quarantined_at LIMIT 100`,
 };
 
-/** $1..$4 key: its item, without a lock. */
-export const READ_WORK_ITEM: Statement = {
-  name: "read-work-item",
+/** $1..$4: the parts of the keys, in parallel arrays: their items, without a lock. */
+export const READ_WORK_ITEMS: Statement = {
+  name: "read-work-items",
   text: `
-    SELECT ${WORK_ITEM_COLUMNS} FROM work_items w
-    WHERE (w.resource_group, w.kind, w.namespace, w.name) = ($1, $2, $3, $4)`,
+    SELECT ${WORK_ITEM_COLUMNS}
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (resource_group, kind, namespace, name)
+    JOIN work_items w USING (resource_group, kind, namespace, name)`,
 };
 
 /** Items of one kind, for the gauges. */

@@ -1097,6 +1097,316 @@ func (x *ApplyResourceResponse) GetPrevious() *Resource {
 	return nil
 }
 
+// The request of ApplyResources.
+type ApplyResourcesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The desired states, 1 to 10,000, each of another key. One may name an owner that stands before it.
+	Resources []*ResourceInput `protobuf:"bytes,1,rep,name=resources,proto3" json:"resources,omitempty"`
+	// Decide, check and answer as always, but write nothing.
+	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Answer with the stored resources too, the first ones whose payloads fit 2 MiB; the others have to be read.
+	IncludeResources bool `protobuf:"varint,3,opt,name=include_resources,json=includeResources,proto3" json:"include_resources,omitempty"`
+	// How the answer carries spec and status when resources are included.
+	PayloadEncoding PayloadEncoding `protobuf:"varint,4,opt,name=payload_encoding,json=payloadEncoding,proto3,enum=reconcile.v1.PayloadEncoding" json:"payload_encoding,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ApplyResourcesRequest) Reset() {
+	*x = ApplyResourcesRequest{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyResourcesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyResourcesRequest) ProtoMessage() {}
+
+func (x *ApplyResourcesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyResourcesRequest.ProtoReflect.Descriptor instead.
+func (*ApplyResourcesRequest) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ApplyResourcesRequest) GetResources() []*ResourceInput {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+func (x *ApplyResourcesRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *ApplyResourcesRequest) GetIncludeResources() bool {
+	if x != nil {
+		return x.IncludeResources
+	}
+	return false
+}
+
+func (x *ApplyResourcesRequest) GetPayloadEncoding() PayloadEncoding {
+	if x != nil {
+		return x.PayloadEncoding
+	}
+	return PayloadEncoding_PAYLOAD_ENCODING_UNSPECIFIED
+}
+
+// What became of one resource of an ApplyResources.
+type AppliedResource struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was done; with dry_run, what would have been.
+	Result ApplyResult `protobuf:"varint,1,opt,name=result,proto3,enum=reconcile.v1.ApplyResult" json:"result,omitempty"`
+	// Its uid; empty with dry_run when it would be new.
+	Uid string `protobuf:"bytes,2,opt,name=uid,proto3" json:"uid,omitempty"`
+	// The position of its last write in its log; with dry_run the one before, 0 for a new one.
+	Revision int64 `protobuf:"varint,3,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Its generation.
+	Generation int64 `protobuf:"varint,4,opt,name=generation,proto3" json:"generation,omitempty"`
+	// The stored resource; only with include_resources.
+	Resource *Resource `protobuf:"bytes,5,opt,name=resource,proto3" json:"resource,omitempty"`
+	// With dry_run and include_resources: what is stored; unset when the key is free.
+	Previous      *Resource `protobuf:"bytes,6,opt,name=previous,proto3" json:"previous,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AppliedResource) Reset() {
+	*x = AppliedResource{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AppliedResource) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AppliedResource) ProtoMessage() {}
+
+func (x *AppliedResource) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AppliedResource.ProtoReflect.Descriptor instead.
+func (*AppliedResource) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *AppliedResource) GetResult() ApplyResult {
+	if x != nil {
+		return x.Result
+	}
+	return ApplyResult_APPLY_RESULT_UNSPECIFIED
+}
+
+func (x *AppliedResource) GetUid() string {
+	if x != nil {
+		return x.Uid
+	}
+	return ""
+}
+
+func (x *AppliedResource) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *AppliedResource) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *AppliedResource) GetResource() *Resource {
+	if x != nil {
+		return x.Resource
+	}
+	return nil
+}
+
+func (x *AppliedResource) GetPrevious() *Resource {
+	if x != nil {
+		return x.Previous
+	}
+	return nil
+}
+
+// A run of an ApplyResources that was not written, after others were.
+type ApplyFailure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The code the call would have failed with had it been the first run: `failed_precondition`, `unavailable`.
+	Code string `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	// The stable reason, as in ErrorDetail.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The path of the offending field, beginning with its `resources[i]`; empty when no single one is to blame.
+	Field string `protobuf:"bytes,3,opt,name=field,proto3" json:"field,omitempty"`
+	// What happened, which, and what to do.
+	Message string `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
+	// How many resources the run has: `resources[n]` to `resources[n + count - 1]`, n being the number of results.
+	Count int32 `protobuf:"varint,5,opt,name=count,proto3" json:"count,omitempty"`
+	// True when nobody knows whether the run was written: all of it or nothing. Repeating the call tells.
+	IsOutcomeUnknown bool `protobuf:"varint,6,opt,name=is_outcome_unknown,json=isOutcomeUnknown,proto3" json:"is_outcome_unknown,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ApplyFailure) Reset() {
+	*x = ApplyFailure{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyFailure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyFailure) ProtoMessage() {}
+
+func (x *ApplyFailure) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyFailure.ProtoReflect.Descriptor instead.
+func (*ApplyFailure) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ApplyFailure) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *ApplyFailure) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ApplyFailure) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *ApplyFailure) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *ApplyFailure) GetCount() int32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *ApplyFailure) GetIsOutcomeUnknown() bool {
+	if x != nil {
+		return x.IsOutcomeUnknown
+	}
+	return false
+}
+
+// The answer of ApplyResources.
+type ApplyResourcesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// One per resource of the runs that were written, in the order of the request: without a failure, all.
+	Results []*AppliedResource `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	// Set when a run failed. What stands behind it in the request was not tried.
+	Failure       *ApplyFailure `protobuf:"bytes,2,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApplyResourcesResponse) Reset() {
+	*x = ApplyResourcesResponse{}
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApplyResourcesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApplyResourcesResponse) ProtoMessage() {}
+
+func (x *ApplyResourcesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApplyResourcesResponse.ProtoReflect.Descriptor instead.
+func (*ApplyResourcesResponse) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ApplyResourcesResponse) GetResults() []*AppliedResource {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+func (x *ApplyResourcesResponse) GetFailure() *ApplyFailure {
+	if x != nil {
+		return x.Failure
+	}
+	return nil
+}
+
 // The request of UpdateResourceStatus. Labels, annotations, finalizers and shard stay as they are.
 type UpdateResourceStatusRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1122,7 +1432,7 @@ type UpdateResourceStatusRequest struct {
 
 func (x *UpdateResourceStatusRequest) Reset() {
 	*x = UpdateResourceStatusRequest{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[12]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1444,7 @@ func (x *UpdateResourceStatusRequest) String() string {
 func (*UpdateResourceStatusRequest) ProtoMessage() {}
 
 func (x *UpdateResourceStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[12]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1457,7 @@ func (x *UpdateResourceStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResourceStatusRequest.ProtoReflect.Descriptor instead.
 func (*UpdateResourceStatusRequest) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{12}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateResourceStatusRequest) GetKey() *ResourceKey {
@@ -1217,7 +1527,7 @@ type UpdateResourceStatusResponse struct {
 
 func (x *UpdateResourceStatusResponse) Reset() {
 	*x = UpdateResourceStatusResponse{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[13]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1539,7 @@ func (x *UpdateResourceStatusResponse) String() string {
 func (*UpdateResourceStatusResponse) ProtoMessage() {}
 
 func (x *UpdateResourceStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[13]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1552,7 @@ func (x *UpdateResourceStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateResourceStatusResponse.ProtoReflect.Descriptor instead.
 func (*UpdateResourceStatusResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{13}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateResourceStatusResponse) GetResource() *Resource {
@@ -1273,7 +1583,7 @@ type DeleteResourceRequest struct {
 
 func (x *DeleteResourceRequest) Reset() {
 	*x = DeleteResourceRequest{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[14]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1595,7 @@ func (x *DeleteResourceRequest) String() string {
 func (*DeleteResourceRequest) ProtoMessage() {}
 
 func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[14]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1608,7 @@ func (x *DeleteResourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteResourceRequest) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{14}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeleteResourceRequest) GetKey() *ResourceKey {
@@ -1356,7 +1666,7 @@ type DeleteResourceResponse struct {
 
 func (x *DeleteResourceResponse) Reset() {
 	*x = DeleteResourceResponse{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[15]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1368,7 +1678,7 @@ func (x *DeleteResourceResponse) String() string {
 func (*DeleteResourceResponse) ProtoMessage() {}
 
 func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[15]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1381,7 +1691,7 @@ func (x *DeleteResourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteResourceResponse.ProtoReflect.Descriptor instead.
 func (*DeleteResourceResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{15}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeleteResourceResponse) GetRemoved() bool {
@@ -1415,7 +1725,7 @@ type WatchResourcesRequest struct {
 
 func (x *WatchResourcesRequest) Reset() {
 	*x = WatchResourcesRequest{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[16]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1737,7 @@ func (x *WatchResourcesRequest) String() string {
 func (*WatchResourcesRequest) ProtoMessage() {}
 
 func (x *WatchResourcesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[16]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1750,7 @@ func (x *WatchResourcesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResourcesRequest.ProtoReflect.Descriptor instead.
 func (*WatchResourcesRequest) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{16}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *WatchResourcesRequest) GetFilter() *ResourceFilter {
@@ -1488,7 +1798,7 @@ type WatchEvent struct {
 
 func (x *WatchEvent) Reset() {
 	*x = WatchEvent{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[17]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1500,7 +1810,7 @@ func (x *WatchEvent) String() string {
 func (*WatchEvent) ProtoMessage() {}
 
 func (x *WatchEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[17]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1513,7 +1823,7 @@ func (x *WatchEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchEvent.ProtoReflect.Descriptor instead.
 func (*WatchEvent) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{17}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WatchEvent) GetType() EventType {
@@ -1557,7 +1867,7 @@ type WatchResourcesResponse struct {
 
 func (x *WatchResourcesResponse) Reset() {
 	*x = WatchResourcesResponse{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[18]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1879,7 @@ func (x *WatchResourcesResponse) String() string {
 func (*WatchResourcesResponse) ProtoMessage() {}
 
 func (x *WatchResourcesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[18]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +1892,7 @@ func (x *WatchResourcesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResourcesResponse.ProtoReflect.Descriptor instead.
 func (*WatchResourcesResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{18}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchResourcesResponse) GetEvents() []*WatchEvent {
@@ -1620,7 +1930,7 @@ type ForceRemoveFinalizerRequest struct {
 
 func (x *ForceRemoveFinalizerRequest) Reset() {
 	*x = ForceRemoveFinalizerRequest{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[19]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1632,7 +1942,7 @@ func (x *ForceRemoveFinalizerRequest) String() string {
 func (*ForceRemoveFinalizerRequest) ProtoMessage() {}
 
 func (x *ForceRemoveFinalizerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[19]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1645,7 +1955,7 @@ func (x *ForceRemoveFinalizerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceRemoveFinalizerRequest.ProtoReflect.Descriptor instead.
 func (*ForceRemoveFinalizerRequest) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{19}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ForceRemoveFinalizerRequest) GetKey() *ResourceKey {
@@ -1703,7 +2013,7 @@ type ForceRemoveFinalizerResponse struct {
 
 func (x *ForceRemoveFinalizerResponse) Reset() {
 	*x = ForceRemoveFinalizerResponse{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[20]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1715,7 +2025,7 @@ func (x *ForceRemoveFinalizerResponse) String() string {
 func (*ForceRemoveFinalizerResponse) ProtoMessage() {}
 
 func (x *ForceRemoveFinalizerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[20]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1728,7 +2038,7 @@ func (x *ForceRemoveFinalizerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForceRemoveFinalizerResponse.ProtoReflect.Descriptor instead.
 func (*ForceRemoveFinalizerResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{20}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ForceRemoveFinalizerResponse) GetRemoved() bool {
@@ -1754,7 +2064,7 @@ type ListKindsRequest struct {
 
 func (x *ListKindsRequest) Reset() {
 	*x = ListKindsRequest{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[21]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +2076,7 @@ func (x *ListKindsRequest) String() string {
 func (*ListKindsRequest) ProtoMessage() {}
 
 func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[21]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +2089,7 @@ func (x *ListKindsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKindsRequest.ProtoReflect.Descriptor instead.
 func (*ListKindsRequest) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{21}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{25}
 }
 
 // A kind that has resources, or a reconciler.
@@ -1815,7 +2125,7 @@ type KindSummary struct {
 
 func (x *KindSummary) Reset() {
 	*x = KindSummary{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[22]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1827,7 +2137,7 @@ func (x *KindSummary) String() string {
 func (*KindSummary) ProtoMessage() {}
 
 func (x *KindSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[22]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1840,7 +2150,7 @@ func (x *KindSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KindSummary.ProtoReflect.Descriptor instead.
 func (*KindSummary) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{22}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *KindSummary) GetResourceGroup() string {
@@ -1940,7 +2250,7 @@ type ListKindsResponse struct {
 
 func (x *ListKindsResponse) Reset() {
 	*x = ListKindsResponse{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[23]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1952,7 +2262,7 @@ func (x *ListKindsResponse) String() string {
 func (*ListKindsResponse) ProtoMessage() {}
 
 func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[23]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1965,7 +2275,7 @@ func (x *ListKindsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListKindsResponse.ProtoReflect.Descriptor instead.
 func (*ListKindsResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{23}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListKindsResponse) GetKinds() []*KindSummary {
@@ -1999,7 +2309,7 @@ type GetHistoryRequest struct {
 
 func (x *GetHistoryRequest) Reset() {
 	*x = GetHistoryRequest{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[24]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2011,7 +2321,7 @@ func (x *GetHistoryRequest) String() string {
 func (*GetHistoryRequest) ProtoMessage() {}
 
 func (x *GetHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[24]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2024,7 +2334,7 @@ func (x *GetHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHistoryRequest.ProtoReflect.Descriptor instead.
 func (*GetHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{24}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetHistoryRequest) GetKey() *ResourceKey {
@@ -2072,7 +2382,7 @@ type HistoryEntry struct {
 
 func (x *HistoryEntry) Reset() {
 	*x = HistoryEntry{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[25]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +2394,7 @@ func (x *HistoryEntry) String() string {
 func (*HistoryEntry) ProtoMessage() {}
 
 func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[25]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +2407,7 @@ func (x *HistoryEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HistoryEntry.ProtoReflect.Descriptor instead.
 func (*HistoryEntry) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{25}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *HistoryEntry) GetType() EventType {
@@ -2141,7 +2451,7 @@ type GetHistoryResponse struct {
 
 func (x *GetHistoryResponse) Reset() {
 	*x = GetHistoryResponse{}
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[26]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2153,7 +2463,7 @@ func (x *GetHistoryResponse) String() string {
 func (*GetHistoryResponse) ProtoMessage() {}
 
 func (x *GetHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_resource_service_proto_msgTypes[26]
+	mi := &file_reconcile_v1_resource_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2166,7 +2476,7 @@ func (x *GetHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHistoryResponse.ProtoReflect.Descriptor instead.
 func (*GetHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{26}
+	return file_reconcile_v1_resource_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetHistoryResponse) GetEntries() []*HistoryEntry {
@@ -2254,7 +2564,31 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x15ApplyResourceResponse\x122\n" +
 	"\bresource\x18\x01 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\x121\n" +
 	"\x06result\x18\x02 \x01(\x0e2\x19.reconcile.v1.ApplyResultR\x06result\x122\n" +
-	"\bprevious\x18\x03 \x01(\v2\x16.reconcile.v1.ResourceR\bprevious\"\xe2\x03\n" +
+	"\bprevious\x18\x03 \x01(\v2\x16.reconcile.v1.ResourceR\bprevious\"\xe2\x01\n" +
+	"\x15ApplyResourcesRequest\x129\n" +
+	"\tresources\x18\x01 \x03(\v2\x1b.reconcile.v1.ResourceInputR\tresources\x12\x17\n" +
+	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12+\n" +
+	"\x11include_resources\x18\x03 \x01(\bR\x10includeResources\x12H\n" +
+	"\x10payload_encoding\x18\x04 \x01(\x0e2\x1d.reconcile.v1.PayloadEncodingR\x0fpayloadEncoding\"\xfa\x01\n" +
+	"\x0fAppliedResource\x121\n" +
+	"\x06result\x18\x01 \x01(\x0e2\x19.reconcile.v1.ApplyResultR\x06result\x12\x10\n" +
+	"\x03uid\x18\x02 \x01(\tR\x03uid\x12\x1a\n" +
+	"\brevision\x18\x03 \x01(\x03R\brevision\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x04 \x01(\x03R\n" +
+	"generation\x122\n" +
+	"\bresource\x18\x05 \x01(\v2\x16.reconcile.v1.ResourceR\bresource\x122\n" +
+	"\bprevious\x18\x06 \x01(\v2\x16.reconcile.v1.ResourceR\bprevious\"\xae\x01\n" +
+	"\fApplyFailure\x12\x12\n" +
+	"\x04code\x18\x01 \x01(\tR\x04code\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05field\x18\x03 \x01(\tR\x05field\x12\x18\n" +
+	"\amessage\x18\x04 \x01(\tR\amessage\x12\x14\n" +
+	"\x05count\x18\x05 \x01(\x05R\x05count\x12,\n" +
+	"\x12is_outcome_unknown\x18\x06 \x01(\bR\x10isOutcomeUnknown\"\x87\x01\n" +
+	"\x16ApplyResourcesResponse\x127\n" +
+	"\aresults\x18\x01 \x03(\v2\x1d.reconcile.v1.AppliedResourceR\aresults\x124\n" +
+	"\afailure\x18\x02 \x01(\v2\x1a.reconcile.v1.ApplyFailureR\afailure\"\xe2\x03\n" +
 	"\x1bUpdateResourceStatusRequest\x12+\n" +
 	"\x03key\x18\x01 \x01(\v2\x19.reconcile.v1.ResourceKeyR\x03key\x12.\n" +
 	"\x06status\x18\x02 \x01(\v2\x16.google.protobuf.ValueR\x06status\x12\x1f\n" +
@@ -2360,13 +2694,14 @@ const file_reconcile_v1_resource_service_proto_rawDesc = "" +
 	"\x13EVENT_TYPE_MODIFIED\x10\x02\x12\x16\n" +
 	"\x12EVENT_TYPE_DELETED\x10\x03\x12\x15\n" +
 	"\x11EVENT_TYPE_SYNCED\x10\x04\x12\x17\n" +
-	"\x13EVENT_TYPE_BOOKMARK\x10\x052\xa0\b\n" +
+	"\x13EVENT_TYPE_BOOKMARK\x10\x052\xfd\b\n" +
 	"\x0fResourceService\x12[\n" +
 	"\x0eCreateResource\x12#.reconcile.v1.CreateResourceRequest\x1a$.reconcile.v1.CreateResourceResponse\x12W\n" +
 	"\vGetResource\x12 .reconcile.v1.GetResourceRequest\x1a!.reconcile.v1.GetResourceResponse\"\x03\x90\x02\x01\x12]\n" +
 	"\rListResources\x12\".reconcile.v1.ListResourcesRequest\x1a#.reconcile.v1.ListResourcesResponse\"\x03\x90\x02\x01\x12[\n" +
 	"\x0eUpdateResource\x12#.reconcile.v1.UpdateResourceRequest\x1a$.reconcile.v1.UpdateResourceResponse\x12X\n" +
-	"\rApplyResource\x12\".reconcile.v1.ApplyResourceRequest\x1a#.reconcile.v1.ApplyResourceResponse\x12m\n" +
+	"\rApplyResource\x12\".reconcile.v1.ApplyResourceRequest\x1a#.reconcile.v1.ApplyResourceResponse\x12[\n" +
+	"\x0eApplyResources\x12#.reconcile.v1.ApplyResourcesRequest\x1a$.reconcile.v1.ApplyResourcesResponse\x12m\n" +
 	"\x14UpdateResourceStatus\x12).reconcile.v1.UpdateResourceStatusRequest\x1a*.reconcile.v1.UpdateResourceStatusResponse\x12[\n" +
 	"\x0eDeleteResource\x12#.reconcile.v1.DeleteResourceRequest\x1a$.reconcile.v1.DeleteResourceResponse\x12]\n" +
 	"\x0eWatchResources\x12#.reconcile.v1.WatchResourcesRequest\x1a$.reconcile.v1.WatchResourcesResponse0\x01\x12m\n" +
@@ -2389,7 +2724,7 @@ func file_reconcile_v1_resource_service_proto_rawDescGZIP() []byte {
 }
 
 var file_reconcile_v1_resource_service_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_reconcile_v1_resource_service_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_reconcile_v1_resource_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_reconcile_v1_resource_service_proto_goTypes = []any{
 	(Consistency)(0),                     // 0: reconcile.v1.Consistency
 	(ApplyResult)(0),                     // 1: reconcile.v1.ApplyResult
@@ -2407,106 +2742,119 @@ var file_reconcile_v1_resource_service_proto_goTypes = []any{
 	(*UpdateResourceResponse)(nil),       // 13: reconcile.v1.UpdateResourceResponse
 	(*ApplyResourceRequest)(nil),         // 14: reconcile.v1.ApplyResourceRequest
 	(*ApplyResourceResponse)(nil),        // 15: reconcile.v1.ApplyResourceResponse
-	(*UpdateResourceStatusRequest)(nil),  // 16: reconcile.v1.UpdateResourceStatusRequest
-	(*UpdateResourceStatusResponse)(nil), // 17: reconcile.v1.UpdateResourceStatusResponse
-	(*DeleteResourceRequest)(nil),        // 18: reconcile.v1.DeleteResourceRequest
-	(*DeleteResourceResponse)(nil),       // 19: reconcile.v1.DeleteResourceResponse
-	(*WatchResourcesRequest)(nil),        // 20: reconcile.v1.WatchResourcesRequest
-	(*WatchEvent)(nil),                   // 21: reconcile.v1.WatchEvent
-	(*WatchResourcesResponse)(nil),       // 22: reconcile.v1.WatchResourcesResponse
-	(*ForceRemoveFinalizerRequest)(nil),  // 23: reconcile.v1.ForceRemoveFinalizerRequest
-	(*ForceRemoveFinalizerResponse)(nil), // 24: reconcile.v1.ForceRemoveFinalizerResponse
-	(*ListKindsRequest)(nil),             // 25: reconcile.v1.ListKindsRequest
-	(*KindSummary)(nil),                  // 26: reconcile.v1.KindSummary
-	(*ListKindsResponse)(nil),            // 27: reconcile.v1.ListKindsResponse
-	(*GetHistoryRequest)(nil),            // 28: reconcile.v1.GetHistoryRequest
-	(*HistoryEntry)(nil),                 // 29: reconcile.v1.HistoryEntry
-	(*GetHistoryResponse)(nil),           // 30: reconcile.v1.GetHistoryResponse
-	nil,                                  // 31: reconcile.v1.ResourceInput.LabelsEntry
-	nil,                                  // 32: reconcile.v1.ResourceInput.AnnotationsEntry
-	(*ResourceKey)(nil),                  // 33: reconcile.v1.ResourceKey
-	(*structpb.Value)(nil),               // 34: google.protobuf.Value
-	(*Owner)(nil),                        // 35: reconcile.v1.Owner
-	(PayloadEncoding)(0),                 // 36: reconcile.v1.PayloadEncoding
-	(*Resource)(nil),                     // 37: reconcile.v1.Resource
-	(*timestamppb.Timestamp)(nil),        // 38: google.protobuf.Timestamp
+	(*ApplyResourcesRequest)(nil),        // 16: reconcile.v1.ApplyResourcesRequest
+	(*AppliedResource)(nil),              // 17: reconcile.v1.AppliedResource
+	(*ApplyFailure)(nil),                 // 18: reconcile.v1.ApplyFailure
+	(*ApplyResourcesResponse)(nil),       // 19: reconcile.v1.ApplyResourcesResponse
+	(*UpdateResourceStatusRequest)(nil),  // 20: reconcile.v1.UpdateResourceStatusRequest
+	(*UpdateResourceStatusResponse)(nil), // 21: reconcile.v1.UpdateResourceStatusResponse
+	(*DeleteResourceRequest)(nil),        // 22: reconcile.v1.DeleteResourceRequest
+	(*DeleteResourceResponse)(nil),       // 23: reconcile.v1.DeleteResourceResponse
+	(*WatchResourcesRequest)(nil),        // 24: reconcile.v1.WatchResourcesRequest
+	(*WatchEvent)(nil),                   // 25: reconcile.v1.WatchEvent
+	(*WatchResourcesResponse)(nil),       // 26: reconcile.v1.WatchResourcesResponse
+	(*ForceRemoveFinalizerRequest)(nil),  // 27: reconcile.v1.ForceRemoveFinalizerRequest
+	(*ForceRemoveFinalizerResponse)(nil), // 28: reconcile.v1.ForceRemoveFinalizerResponse
+	(*ListKindsRequest)(nil),             // 29: reconcile.v1.ListKindsRequest
+	(*KindSummary)(nil),                  // 30: reconcile.v1.KindSummary
+	(*ListKindsResponse)(nil),            // 31: reconcile.v1.ListKindsResponse
+	(*GetHistoryRequest)(nil),            // 32: reconcile.v1.GetHistoryRequest
+	(*HistoryEntry)(nil),                 // 33: reconcile.v1.HistoryEntry
+	(*GetHistoryResponse)(nil),           // 34: reconcile.v1.GetHistoryResponse
+	nil,                                  // 35: reconcile.v1.ResourceInput.LabelsEntry
+	nil,                                  // 36: reconcile.v1.ResourceInput.AnnotationsEntry
+	(*ResourceKey)(nil),                  // 37: reconcile.v1.ResourceKey
+	(*structpb.Value)(nil),               // 38: google.protobuf.Value
+	(*Owner)(nil),                        // 39: reconcile.v1.Owner
+	(PayloadEncoding)(0),                 // 40: reconcile.v1.PayloadEncoding
+	(*Resource)(nil),                     // 41: reconcile.v1.Resource
+	(*timestamppb.Timestamp)(nil),        // 42: google.protobuf.Timestamp
 }
 var file_reconcile_v1_resource_service_proto_depIdxs = []int32{
-	33, // 0: reconcile.v1.ResourceInput.key:type_name -> reconcile.v1.ResourceKey
-	31, // 1: reconcile.v1.ResourceInput.labels:type_name -> reconcile.v1.ResourceInput.LabelsEntry
-	32, // 2: reconcile.v1.ResourceInput.annotations:type_name -> reconcile.v1.ResourceInput.AnnotationsEntry
-	34, // 3: reconcile.v1.ResourceInput.spec:type_name -> google.protobuf.Value
-	35, // 4: reconcile.v1.ResourceInput.owner:type_name -> reconcile.v1.Owner
+	37, // 0: reconcile.v1.ResourceInput.key:type_name -> reconcile.v1.ResourceKey
+	35, // 1: reconcile.v1.ResourceInput.labels:type_name -> reconcile.v1.ResourceInput.LabelsEntry
+	36, // 2: reconcile.v1.ResourceInput.annotations:type_name -> reconcile.v1.ResourceInput.AnnotationsEntry
+	38, // 3: reconcile.v1.ResourceInput.spec:type_name -> google.protobuf.Value
+	39, // 4: reconcile.v1.ResourceInput.owner:type_name -> reconcile.v1.Owner
 	4,  // 5: reconcile.v1.CreateResourceRequest.resource:type_name -> reconcile.v1.ResourceInput
-	36, // 6: reconcile.v1.CreateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 7: reconcile.v1.CreateResourceResponse.resource:type_name -> reconcile.v1.Resource
-	33, // 8: reconcile.v1.GetResourceRequest.key:type_name -> reconcile.v1.ResourceKey
+	40, // 6: reconcile.v1.CreateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 7: reconcile.v1.CreateResourceResponse.resource:type_name -> reconcile.v1.Resource
+	37, // 8: reconcile.v1.GetResourceRequest.key:type_name -> reconcile.v1.ResourceKey
 	0,  // 9: reconcile.v1.GetResourceRequest.consistency:type_name -> reconcile.v1.Consistency
-	36, // 10: reconcile.v1.GetResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 11: reconcile.v1.GetResourceResponse.resource:type_name -> reconcile.v1.Resource
+	40, // 10: reconcile.v1.GetResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 11: reconcile.v1.GetResourceResponse.resource:type_name -> reconcile.v1.Resource
 	9,  // 12: reconcile.v1.ListResourcesRequest.filter:type_name -> reconcile.v1.ResourceFilter
-	36, // 13: reconcile.v1.ListResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 14: reconcile.v1.ListResourcesResponse.resources:type_name -> reconcile.v1.Resource
+	40, // 13: reconcile.v1.ListResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 14: reconcile.v1.ListResourcesResponse.resources:type_name -> reconcile.v1.Resource
 	4,  // 15: reconcile.v1.UpdateResourceRequest.resource:type_name -> reconcile.v1.ResourceInput
-	36, // 16: reconcile.v1.UpdateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 17: reconcile.v1.UpdateResourceResponse.resource:type_name -> reconcile.v1.Resource
+	40, // 16: reconcile.v1.UpdateResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 17: reconcile.v1.UpdateResourceResponse.resource:type_name -> reconcile.v1.Resource
 	4,  // 18: reconcile.v1.ApplyResourceRequest.resource:type_name -> reconcile.v1.ResourceInput
-	36, // 19: reconcile.v1.ApplyResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 20: reconcile.v1.ApplyResourceResponse.resource:type_name -> reconcile.v1.Resource
+	40, // 19: reconcile.v1.ApplyResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 20: reconcile.v1.ApplyResourceResponse.resource:type_name -> reconcile.v1.Resource
 	1,  // 21: reconcile.v1.ApplyResourceResponse.result:type_name -> reconcile.v1.ApplyResult
-	37, // 22: reconcile.v1.ApplyResourceResponse.previous:type_name -> reconcile.v1.Resource
-	33, // 23: reconcile.v1.UpdateResourceStatusRequest.key:type_name -> reconcile.v1.ResourceKey
-	34, // 24: reconcile.v1.UpdateResourceStatusRequest.status:type_name -> google.protobuf.Value
-	36, // 25: reconcile.v1.UpdateResourceStatusRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 26: reconcile.v1.UpdateResourceStatusResponse.resource:type_name -> reconcile.v1.Resource
-	33, // 27: reconcile.v1.DeleteResourceRequest.key:type_name -> reconcile.v1.ResourceKey
-	36, // 28: reconcile.v1.DeleteResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	2,  // 29: reconcile.v1.DeleteResourceRequest.propagation:type_name -> reconcile.v1.DeletionPropagation
-	37, // 30: reconcile.v1.DeleteResourceResponse.resource:type_name -> reconcile.v1.Resource
-	9,  // 31: reconcile.v1.WatchResourcesRequest.filter:type_name -> reconcile.v1.ResourceFilter
-	36, // 32: reconcile.v1.WatchResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	3,  // 33: reconcile.v1.WatchEvent.type:type_name -> reconcile.v1.EventType
-	37, // 34: reconcile.v1.WatchEvent.resource:type_name -> reconcile.v1.Resource
-	21, // 35: reconcile.v1.WatchResourcesResponse.events:type_name -> reconcile.v1.WatchEvent
-	33, // 36: reconcile.v1.ForceRemoveFinalizerRequest.key:type_name -> reconcile.v1.ResourceKey
-	36, // 37: reconcile.v1.ForceRemoveFinalizerRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	37, // 38: reconcile.v1.ForceRemoveFinalizerResponse.resource:type_name -> reconcile.v1.Resource
-	38, // 39: reconcile.v1.KindSummary.oldest_due_at:type_name -> google.protobuf.Timestamp
-	26, // 40: reconcile.v1.ListKindsResponse.kinds:type_name -> reconcile.v1.KindSummary
-	38, // 41: reconcile.v1.ListKindsResponse.counted_at:type_name -> google.protobuf.Timestamp
-	33, // 42: reconcile.v1.GetHistoryRequest.key:type_name -> reconcile.v1.ResourceKey
-	36, // 43: reconcile.v1.GetHistoryRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
-	3,  // 44: reconcile.v1.HistoryEntry.type:type_name -> reconcile.v1.EventType
-	38, // 45: reconcile.v1.HistoryEntry.committed_at:type_name -> google.protobuf.Timestamp
-	37, // 46: reconcile.v1.HistoryEntry.resource:type_name -> reconcile.v1.Resource
-	29, // 47: reconcile.v1.GetHistoryResponse.entries:type_name -> reconcile.v1.HistoryEntry
-	5,  // 48: reconcile.v1.ResourceService.CreateResource:input_type -> reconcile.v1.CreateResourceRequest
-	7,  // 49: reconcile.v1.ResourceService.GetResource:input_type -> reconcile.v1.GetResourceRequest
-	10, // 50: reconcile.v1.ResourceService.ListResources:input_type -> reconcile.v1.ListResourcesRequest
-	12, // 51: reconcile.v1.ResourceService.UpdateResource:input_type -> reconcile.v1.UpdateResourceRequest
-	14, // 52: reconcile.v1.ResourceService.ApplyResource:input_type -> reconcile.v1.ApplyResourceRequest
-	16, // 53: reconcile.v1.ResourceService.UpdateResourceStatus:input_type -> reconcile.v1.UpdateResourceStatusRequest
-	18, // 54: reconcile.v1.ResourceService.DeleteResource:input_type -> reconcile.v1.DeleteResourceRequest
-	20, // 55: reconcile.v1.ResourceService.WatchResources:input_type -> reconcile.v1.WatchResourcesRequest
-	23, // 56: reconcile.v1.ResourceService.ForceRemoveFinalizer:input_type -> reconcile.v1.ForceRemoveFinalizerRequest
-	25, // 57: reconcile.v1.ResourceService.ListKinds:input_type -> reconcile.v1.ListKindsRequest
-	28, // 58: reconcile.v1.ResourceService.GetHistory:input_type -> reconcile.v1.GetHistoryRequest
-	6,  // 59: reconcile.v1.ResourceService.CreateResource:output_type -> reconcile.v1.CreateResourceResponse
-	8,  // 60: reconcile.v1.ResourceService.GetResource:output_type -> reconcile.v1.GetResourceResponse
-	11, // 61: reconcile.v1.ResourceService.ListResources:output_type -> reconcile.v1.ListResourcesResponse
-	13, // 62: reconcile.v1.ResourceService.UpdateResource:output_type -> reconcile.v1.UpdateResourceResponse
-	15, // 63: reconcile.v1.ResourceService.ApplyResource:output_type -> reconcile.v1.ApplyResourceResponse
-	17, // 64: reconcile.v1.ResourceService.UpdateResourceStatus:output_type -> reconcile.v1.UpdateResourceStatusResponse
-	19, // 65: reconcile.v1.ResourceService.DeleteResource:output_type -> reconcile.v1.DeleteResourceResponse
-	22, // 66: reconcile.v1.ResourceService.WatchResources:output_type -> reconcile.v1.WatchResourcesResponse
-	24, // 67: reconcile.v1.ResourceService.ForceRemoveFinalizer:output_type -> reconcile.v1.ForceRemoveFinalizerResponse
-	27, // 68: reconcile.v1.ResourceService.ListKinds:output_type -> reconcile.v1.ListKindsResponse
-	30, // 69: reconcile.v1.ResourceService.GetHistory:output_type -> reconcile.v1.GetHistoryResponse
-	59, // [59:70] is the sub-list for method output_type
-	48, // [48:59] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	41, // 22: reconcile.v1.ApplyResourceResponse.previous:type_name -> reconcile.v1.Resource
+	4,  // 23: reconcile.v1.ApplyResourcesRequest.resources:type_name -> reconcile.v1.ResourceInput
+	40, // 24: reconcile.v1.ApplyResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	1,  // 25: reconcile.v1.AppliedResource.result:type_name -> reconcile.v1.ApplyResult
+	41, // 26: reconcile.v1.AppliedResource.resource:type_name -> reconcile.v1.Resource
+	41, // 27: reconcile.v1.AppliedResource.previous:type_name -> reconcile.v1.Resource
+	17, // 28: reconcile.v1.ApplyResourcesResponse.results:type_name -> reconcile.v1.AppliedResource
+	18, // 29: reconcile.v1.ApplyResourcesResponse.failure:type_name -> reconcile.v1.ApplyFailure
+	37, // 30: reconcile.v1.UpdateResourceStatusRequest.key:type_name -> reconcile.v1.ResourceKey
+	38, // 31: reconcile.v1.UpdateResourceStatusRequest.status:type_name -> google.protobuf.Value
+	40, // 32: reconcile.v1.UpdateResourceStatusRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 33: reconcile.v1.UpdateResourceStatusResponse.resource:type_name -> reconcile.v1.Resource
+	37, // 34: reconcile.v1.DeleteResourceRequest.key:type_name -> reconcile.v1.ResourceKey
+	40, // 35: reconcile.v1.DeleteResourceRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	2,  // 36: reconcile.v1.DeleteResourceRequest.propagation:type_name -> reconcile.v1.DeletionPropagation
+	41, // 37: reconcile.v1.DeleteResourceResponse.resource:type_name -> reconcile.v1.Resource
+	9,  // 38: reconcile.v1.WatchResourcesRequest.filter:type_name -> reconcile.v1.ResourceFilter
+	40, // 39: reconcile.v1.WatchResourcesRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	3,  // 40: reconcile.v1.WatchEvent.type:type_name -> reconcile.v1.EventType
+	41, // 41: reconcile.v1.WatchEvent.resource:type_name -> reconcile.v1.Resource
+	25, // 42: reconcile.v1.WatchResourcesResponse.events:type_name -> reconcile.v1.WatchEvent
+	37, // 43: reconcile.v1.ForceRemoveFinalizerRequest.key:type_name -> reconcile.v1.ResourceKey
+	40, // 44: reconcile.v1.ForceRemoveFinalizerRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	41, // 45: reconcile.v1.ForceRemoveFinalizerResponse.resource:type_name -> reconcile.v1.Resource
+	42, // 46: reconcile.v1.KindSummary.oldest_due_at:type_name -> google.protobuf.Timestamp
+	30, // 47: reconcile.v1.ListKindsResponse.kinds:type_name -> reconcile.v1.KindSummary
+	42, // 48: reconcile.v1.ListKindsResponse.counted_at:type_name -> google.protobuf.Timestamp
+	37, // 49: reconcile.v1.GetHistoryRequest.key:type_name -> reconcile.v1.ResourceKey
+	40, // 50: reconcile.v1.GetHistoryRequest.payload_encoding:type_name -> reconcile.v1.PayloadEncoding
+	3,  // 51: reconcile.v1.HistoryEntry.type:type_name -> reconcile.v1.EventType
+	42, // 52: reconcile.v1.HistoryEntry.committed_at:type_name -> google.protobuf.Timestamp
+	41, // 53: reconcile.v1.HistoryEntry.resource:type_name -> reconcile.v1.Resource
+	33, // 54: reconcile.v1.GetHistoryResponse.entries:type_name -> reconcile.v1.HistoryEntry
+	5,  // 55: reconcile.v1.ResourceService.CreateResource:input_type -> reconcile.v1.CreateResourceRequest
+	7,  // 56: reconcile.v1.ResourceService.GetResource:input_type -> reconcile.v1.GetResourceRequest
+	10, // 57: reconcile.v1.ResourceService.ListResources:input_type -> reconcile.v1.ListResourcesRequest
+	12, // 58: reconcile.v1.ResourceService.UpdateResource:input_type -> reconcile.v1.UpdateResourceRequest
+	14, // 59: reconcile.v1.ResourceService.ApplyResource:input_type -> reconcile.v1.ApplyResourceRequest
+	16, // 60: reconcile.v1.ResourceService.ApplyResources:input_type -> reconcile.v1.ApplyResourcesRequest
+	20, // 61: reconcile.v1.ResourceService.UpdateResourceStatus:input_type -> reconcile.v1.UpdateResourceStatusRequest
+	22, // 62: reconcile.v1.ResourceService.DeleteResource:input_type -> reconcile.v1.DeleteResourceRequest
+	24, // 63: reconcile.v1.ResourceService.WatchResources:input_type -> reconcile.v1.WatchResourcesRequest
+	27, // 64: reconcile.v1.ResourceService.ForceRemoveFinalizer:input_type -> reconcile.v1.ForceRemoveFinalizerRequest
+	29, // 65: reconcile.v1.ResourceService.ListKinds:input_type -> reconcile.v1.ListKindsRequest
+	32, // 66: reconcile.v1.ResourceService.GetHistory:input_type -> reconcile.v1.GetHistoryRequest
+	6,  // 67: reconcile.v1.ResourceService.CreateResource:output_type -> reconcile.v1.CreateResourceResponse
+	8,  // 68: reconcile.v1.ResourceService.GetResource:output_type -> reconcile.v1.GetResourceResponse
+	11, // 69: reconcile.v1.ResourceService.ListResources:output_type -> reconcile.v1.ListResourcesResponse
+	13, // 70: reconcile.v1.ResourceService.UpdateResource:output_type -> reconcile.v1.UpdateResourceResponse
+	15, // 71: reconcile.v1.ResourceService.ApplyResource:output_type -> reconcile.v1.ApplyResourceResponse
+	19, // 72: reconcile.v1.ResourceService.ApplyResources:output_type -> reconcile.v1.ApplyResourcesResponse
+	21, // 73: reconcile.v1.ResourceService.UpdateResourceStatus:output_type -> reconcile.v1.UpdateResourceStatusResponse
+	23, // 74: reconcile.v1.ResourceService.DeleteResource:output_type -> reconcile.v1.DeleteResourceResponse
+	26, // 75: reconcile.v1.ResourceService.WatchResources:output_type -> reconcile.v1.WatchResourcesResponse
+	28, // 76: reconcile.v1.ResourceService.ForceRemoveFinalizer:output_type -> reconcile.v1.ForceRemoveFinalizerResponse
+	31, // 77: reconcile.v1.ResourceService.ListKinds:output_type -> reconcile.v1.ListKindsResponse
+	34, // 78: reconcile.v1.ResourceService.GetHistory:output_type -> reconcile.v1.GetHistoryResponse
+	67, // [67:79] is the sub-list for method output_type
+	55, // [55:67] is the sub-list for method input_type
+	55, // [55:55] is the sub-list for extension type_name
+	55, // [55:55] is the sub-list for extension extendee
+	0,  // [0:55] is the sub-list for field type_name
 }
 
 func init() { file_reconcile_v1_resource_service_proto_init() }
@@ -2516,15 +2864,15 @@ func file_reconcile_v1_resource_service_proto_init() {
 	}
 	file_reconcile_v1_resource_proto_init()
 	file_reconcile_v1_resource_service_proto_msgTypes[8].OneofWrappers = []any{}
-	file_reconcile_v1_resource_service_proto_msgTypes[12].OneofWrappers = []any{}
-	file_reconcile_v1_resource_service_proto_msgTypes[14].OneofWrappers = []any{}
+	file_reconcile_v1_resource_service_proto_msgTypes[16].OneofWrappers = []any{}
+	file_reconcile_v1_resource_service_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reconcile_v1_resource_service_proto_rawDesc), len(file_reconcile_v1_resource_service_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   29,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

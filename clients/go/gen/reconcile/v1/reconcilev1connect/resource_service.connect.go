@@ -48,6 +48,9 @@ const (
 	// ResourceServiceApplyResourceProcedure is the fully-qualified name of the ResourceService's
 	// ApplyResource RPC.
 	ResourceServiceApplyResourceProcedure = "/reconcile.v1.ResourceService/ApplyResource"
+	// ResourceServiceApplyResourcesProcedure is the fully-qualified name of the ResourceService's
+	// ApplyResources RPC.
+	ResourceServiceApplyResourcesProcedure = "/reconcile.v1.ResourceService/ApplyResources"
 	// ResourceServiceUpdateResourceStatusProcedure is the fully-qualified name of the ResourceService's
 	// UpdateResourceStatus RPC.
 	ResourceServiceUpdateResourceStatusProcedure = "/reconcile.v1.ResourceService/UpdateResourceStatus"
@@ -80,6 +83,16 @@ type ResourceServiceClient interface {
 	UpdateResource(context.Context, *v1.UpdateResourceRequest) (*v1.UpdateResourceResponse, error)
 	// Creates or updates; writes nothing when nothing differs.
 	ApplyResource(context.Context, *v1.ApplyResourceRequest) (*v1.ApplyResourceResponse, error)
+	// Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+	//
+	// All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+	// `resources[17].key.name`, and a key that is given twice by both.
+	//
+	// They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+	// run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+	// first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+	// safe: what it has written already is UNCHANGED.
+	ApplyResources(context.Context, *v1.ApplyResourcesRequest) (*v1.ApplyResourcesResponse, error)
 	// Replaces the status. Never raises the generation.
 	UpdateResourceStatus(context.Context, *v1.UpdateResourceStatusRequest) (*v1.UpdateResourceStatusResponse, error)
 	// Removes a resource, or requests its deletion while finalizers are left. What it owns is deleted too, unless orphaned.
@@ -147,6 +160,12 @@ func NewResourceServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(resourceServiceMethods.ByName("ApplyResource")),
 			connect.WithClientOptions(opts...),
 		),
+		applyResources: connect.NewClient[v1.ApplyResourcesRequest, v1.ApplyResourcesResponse](
+			httpClient,
+			baseURL+ResourceServiceApplyResourcesProcedure,
+			connect.WithSchema(resourceServiceMethods.ByName("ApplyResources")),
+			connect.WithClientOptions(opts...),
+		),
 		updateResourceStatus: connect.NewClient[v1.UpdateResourceStatusRequest, v1.UpdateResourceStatusResponse](
 			httpClient,
 			baseURL+ResourceServiceUpdateResourceStatusProcedure,
@@ -195,6 +214,7 @@ type resourceServiceClient struct {
 	listResources        *connect.Client[v1.ListResourcesRequest, v1.ListResourcesResponse]
 	updateResource       *connect.Client[v1.UpdateResourceRequest, v1.UpdateResourceResponse]
 	applyResource        *connect.Client[v1.ApplyResourceRequest, v1.ApplyResourceResponse]
+	applyResources       *connect.Client[v1.ApplyResourcesRequest, v1.ApplyResourcesResponse]
 	updateResourceStatus *connect.Client[v1.UpdateResourceStatusRequest, v1.UpdateResourceStatusResponse]
 	deleteResource       *connect.Client[v1.DeleteResourceRequest, v1.DeleteResourceResponse]
 	watchResources       *connect.Client[v1.WatchResourcesRequest, v1.WatchResourcesResponse]
@@ -242,6 +262,15 @@ func (c *resourceServiceClient) UpdateResource(ctx context.Context, req *v1.Upda
 // ApplyResource calls reconcile.v1.ResourceService.ApplyResource.
 func (c *resourceServiceClient) ApplyResource(ctx context.Context, req *v1.ApplyResourceRequest) (*v1.ApplyResourceResponse, error) {
 	response, err := c.applyResource.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ApplyResources calls reconcile.v1.ResourceService.ApplyResources.
+func (c *resourceServiceClient) ApplyResources(ctx context.Context, req *v1.ApplyResourcesRequest) (*v1.ApplyResourcesResponse, error) {
+	response, err := c.applyResources.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
 	}
@@ -310,6 +339,16 @@ type ResourceServiceHandler interface {
 	UpdateResource(context.Context, *v1.UpdateResourceRequest) (*v1.UpdateResourceResponse, error)
 	// Creates or updates; writes nothing when nothing differs.
 	ApplyResource(context.Context, *v1.ApplyResourceRequest) (*v1.ApplyResourceResponse, error)
+	// Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+	//
+	// All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+	// `resources[17].key.name`, and a key that is given twice by both.
+	//
+	// They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+	// run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+	// first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+	// safe: what it has written already is UNCHANGED.
+	ApplyResources(context.Context, *v1.ApplyResourcesRequest) (*v1.ApplyResourcesResponse, error)
 	// Replaces the status. Never raises the generation.
 	UpdateResourceStatus(context.Context, *v1.UpdateResourceStatusRequest) (*v1.UpdateResourceStatusResponse, error)
 	// Removes a resource, or requests its deletion while finalizers are left. What it owns is deleted too, unless orphaned.
@@ -373,6 +412,12 @@ func NewResourceServiceHandler(svc ResourceServiceHandler, opts ...connect.Handl
 		connect.WithSchema(resourceServiceMethods.ByName("ApplyResource")),
 		connect.WithHandlerOptions(opts...),
 	)
+	resourceServiceApplyResourcesHandler := connect.NewUnaryHandlerSimple(
+		ResourceServiceApplyResourcesProcedure,
+		svc.ApplyResources,
+		connect.WithSchema(resourceServiceMethods.ByName("ApplyResources")),
+		connect.WithHandlerOptions(opts...),
+	)
 	resourceServiceUpdateResourceStatusHandler := connect.NewUnaryHandlerSimple(
 		ResourceServiceUpdateResourceStatusProcedure,
 		svc.UpdateResourceStatus,
@@ -423,6 +468,8 @@ func NewResourceServiceHandler(svc ResourceServiceHandler, opts ...connect.Handl
 			resourceServiceUpdateResourceHandler.ServeHTTP(w, r)
 		case ResourceServiceApplyResourceProcedure:
 			resourceServiceApplyResourceHandler.ServeHTTP(w, r)
+		case ResourceServiceApplyResourcesProcedure:
+			resourceServiceApplyResourcesHandler.ServeHTTP(w, r)
 		case ResourceServiceUpdateResourceStatusProcedure:
 			resourceServiceUpdateResourceStatusHandler.ServeHTTP(w, r)
 		case ResourceServiceDeleteResourceProcedure:
@@ -462,6 +509,10 @@ func (UnimplementedResourceServiceHandler) UpdateResource(context.Context, *v1.U
 
 func (UnimplementedResourceServiceHandler) ApplyResource(context.Context, *v1.ApplyResourceRequest) (*v1.ApplyResourceResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("reconcile.v1.ResourceService.ApplyResource is not implemented"))
+}
+
+func (UnimplementedResourceServiceHandler) ApplyResources(context.Context, *v1.ApplyResourcesRequest) (*v1.ApplyResourcesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("reconcile.v1.ResourceService.ApplyResources is not implemented"))
 }
 
 func (UnimplementedResourceServiceHandler) UpdateResourceStatus(context.Context, *v1.UpdateResourceStatusRequest) (*v1.UpdateResourceStatusResponse, error) {

@@ -616,6 +616,160 @@ class ApplyResourceResponse(_message.Message):
 Global___ApplyResourceResponse: _TypeAlias = ApplyResourceResponse  # noqa: Y015
 
 @_typing.final
+class ApplyResourcesRequest(_message.Message):
+    """The request of ApplyResources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESOURCES_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    INCLUDE_RESOURCES_FIELD_NUMBER: _builtins.int
+    PAYLOAD_ENCODING_FIELD_NUMBER: _builtins.int
+    dry_run: _builtins.bool
+    """Decide, check and answer as always, but write nothing."""
+    include_resources: _builtins.bool
+    """Answer with the stored resources too, the first ones whose payloads fit 2 MiB; the others have to be read."""
+    payload_encoding: _resource_pb2.PayloadEncoding.ValueType
+    """How the answer carries spec and status when resources are included."""
+    @_builtins.property
+    def resources(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourceInput]:
+        """The desired states, 1 to 10,000, each of another key. One may name an owner that stands before it."""
+
+    def __init__(
+        self,
+        *,
+        resources: _abc.Iterable[Global___ResourceInput] | None = ...,
+        dry_run: _builtins.bool = ...,
+        include_resources: _builtins.bool = ...,
+        payload_encoding: _resource_pb2.PayloadEncoding.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dry_run", b"dry_run", "include_resources", b"include_resources", "payload_encoding", b"payload_encoding", "resources", b"resources"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyResourcesRequest: _TypeAlias = ApplyResourcesRequest  # noqa: Y015
+
+@_typing.final
+class AppliedResource(_message.Message):
+    """What became of one resource of an ApplyResources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    RESOURCE_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    result: Global___ApplyResult.ValueType
+    """What was done; with dry_run, what would have been."""
+    uid: _builtins.str
+    """Its uid; empty with dry_run when it would be new."""
+    revision: _builtins.int
+    """The position of its last write in its log; with dry_run the one before, 0 for a new one."""
+    generation: _builtins.int
+    """Its generation."""
+    @_builtins.property
+    def resource(self) -> _resource_pb2.Resource:
+        """The stored resource; only with include_resources."""
+
+    @_builtins.property
+    def previous(self) -> _resource_pb2.Resource:
+        """With dry_run and include_resources: what is stored; unset when the key is free."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___ApplyResult.ValueType = ...,
+        uid: _builtins.str = ...,
+        revision: _builtins.int = ...,
+        generation: _builtins.int = ...,
+        resource: _resource_pb2.Resource | None = ...,
+        previous: _resource_pb2.Resource | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["previous", b"previous", "resource", b"resource"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "previous", b"previous", "resource", b"resource", "result", b"result", "revision", b"revision", "uid", b"uid"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppliedResource: _TypeAlias = AppliedResource  # noqa: Y015
+
+@_typing.final
+class ApplyFailure(_message.Message):
+    """A run of an ApplyResources that was not written, after others were."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CODE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    FIELD_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    IS_OUTCOME_UNKNOWN_FIELD_NUMBER: _builtins.int
+    code: _builtins.str
+    """The code the call would have failed with had it been the first run: `failed_precondition`, `unavailable`."""
+    reason: _builtins.str
+    """The stable reason, as in ErrorDetail."""
+    field: _builtins.str
+    """The path of the offending field, beginning with its `resources[i]`; empty when no single one is to blame."""
+    message: _builtins.str
+    """What happened, which, and what to do."""
+    count: _builtins.int
+    """How many resources the run has: `resources[n]` to `resources[n + count - 1]`, n being the number of results."""
+    is_outcome_unknown: _builtins.bool
+    """True when nobody knows whether the run was written: all of it or nothing. Repeating the call tells."""
+    def __init__(
+        self,
+        *,
+        code: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        field: _builtins.str = ...,
+        message: _builtins.str = ...,
+        count: _builtins.int = ...,
+        is_outcome_unknown: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "count", b"count", "field", b"field", "is_outcome_unknown", b"is_outcome_unknown", "message", b"message", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyFailure: _TypeAlias = ApplyFailure  # noqa: Y015
+
+@_typing.final
+class ApplyResourcesResponse(_message.Message):
+    """The answer of ApplyResources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___AppliedResource]:
+        """One per resource of the runs that were written, in the order of the request: without a failure, all."""
+
+    @_builtins.property
+    def failure(self) -> Global___ApplyFailure:
+        """Set when a run failed. What stands behind it in the request was not tried."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___AppliedResource] | None = ...,
+        failure: Global___ApplyFailure | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["failure", b"failure", "results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyResourcesResponse: _TypeAlias = ApplyResourcesResponse  # noqa: Y015
+
+@_typing.final
 class UpdateResourceStatusRequest(_message.Message):
     """The request of UpdateResourceStatus. Labels, annotations, finalizers and shard stay as they are."""
 

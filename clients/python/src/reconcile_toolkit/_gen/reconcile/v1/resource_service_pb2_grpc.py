@@ -62,6 +62,11 @@ class ResourceServiceStub(object):
                 request_serializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourceRequest.SerializeToString,
                 response_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourceResponse.FromString,
                 _registered_method=True)
+        self.ApplyResources = channel.unary_unary(
+                '/reconcile.v1.ResourceService/ApplyResources',
+                request_serializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourcesRequest.SerializeToString,
+                response_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourcesResponse.FromString,
+                _registered_method=True)
         self.UpdateResourceStatus = channel.unary_unary(
                 '/reconcile.v1.ResourceService/UpdateResourceStatus',
                 request_serializer=reconcile_dot_v1_dot_resource__service__pb2.UpdateResourceStatusRequest.SerializeToString,
@@ -130,6 +135,21 @@ class ResourceServiceServicer(object):
 
     def ApplyResource(self, request, context):
         """Creates or updates; writes nothing when nothing differs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyResources(self, request, context):
+        """Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+
+        All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+        `resources[17].key.name`, and a key that is given twice by both.
+
+        They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+        run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+        first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+        safe: what it has written already is UNCHANGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +234,11 @@ def add_ResourceServiceServicer_to_server(servicer, server):
                     servicer.ApplyResource,
                     request_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourceRequest.FromString,
                     response_serializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourceResponse.SerializeToString,
+            ),
+            'ApplyResources': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyResources,
+                    request_deserializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourcesRequest.FromString,
+                    response_serializer=reconcile_dot_v1_dot_resource__service__pb2.ApplyResourcesResponse.SerializeToString,
             ),
             'UpdateResourceStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateResourceStatus,
@@ -384,6 +409,33 @@ class ResourceService(object):
             '/reconcile.v1.ResourceService/ApplyResource',
             reconcile_dot_v1_dot_resource__service__pb2.ApplyResourceRequest.SerializeToString,
             reconcile_dot_v1_dot_resource__service__pb2.ApplyResourceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyResources(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reconcile.v1.ResourceService/ApplyResources',
+            reconcile_dot_v1_dot_resource__service__pb2.ApplyResourcesRequest.SerializeToString,
+            reconcile_dot_v1_dot_resource__service__pb2.ApplyResourcesResponse.FromString,
             options,
             channel_credentials,
             insecure,

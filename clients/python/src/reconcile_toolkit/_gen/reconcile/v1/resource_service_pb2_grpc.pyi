@@ -46,6 +46,17 @@ class ResourceServiceStub:
     """Replaces the whole desired state: shard, labels, annotations, finalizers and spec. Raises the generation."""
     ApplyResource: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.ApplyResourceRequest, _resource_service_pb2.ApplyResourceResponse]
     """Creates or updates; writes nothing when nothing differs."""
+    ApplyResources: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.ApplyResourcesRequest, _resource_service_pb2.ApplyResourcesResponse]
+    """Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+
+    All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+    `resources[17].key.name`, and a key that is given twice by both.
+
+    They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+    run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+    first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+    safe: what it has written already is UNCHANGED.
+    """
     UpdateResourceStatus: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.UpdateResourceStatusRequest, _resource_service_pb2.UpdateResourceStatusResponse]
     """Replaces the status. Never raises the generation."""
     DeleteResource: _grpc.UnaryUnaryMultiCallable[_resource_service_pb2.DeleteResourceRequest, _resource_service_pb2.DeleteResourceResponse]
@@ -91,6 +102,17 @@ class ResourceServiceAsyncStub(ResourceServiceStub):
     """Replaces the whole desired state: shard, labels, annotations, finalizers and spec. Raises the generation."""
     ApplyResource: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.ApplyResourceRequest, _resource_service_pb2.ApplyResourceResponse]  # type: ignore[assignment]
     """Creates or updates; writes nothing when nothing differs."""
+    ApplyResources: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.ApplyResourcesRequest, _resource_service_pb2.ApplyResourcesResponse]  # type: ignore[assignment]
+    """Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+
+    All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+    `resources[17].key.name`, and a key that is given twice by both.
+
+    They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+    run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+    first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+    safe: what it has written already is UNCHANGED.
+    """
     UpdateResourceStatus: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.UpdateResourceStatusRequest, _resource_service_pb2.UpdateResourceStatusResponse]  # type: ignore[assignment]
     """Replaces the status. Never raises the generation."""
     DeleteResource: _aio.UnaryUnaryMultiCallable[_resource_service_pb2.DeleteResourceRequest, _resource_service_pb2.DeleteResourceResponse]  # type: ignore[assignment]
@@ -163,6 +185,23 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_resource_service_pb2.ApplyResourceResponse, _abc.Awaitable[_resource_service_pb2.ApplyResourceResponse]]:
         """Creates or updates; writes nothing when nothing differs."""
+
+    @_abc_1.abstractmethod
+    def ApplyResources(
+        self,
+        request: _resource_service_pb2.ApplyResourcesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_resource_service_pb2.ApplyResourcesResponse, _abc.Awaitable[_resource_service_pb2.ApplyResourcesResponse]]:
+        """Applies up to 10,000 resources in one call of at most 32 MiB, each as ApplyResource does, in the order of the request.
+
+        All are checked before anything is written: INVALID_ARGUMENT names the first one that is wrong by its place, as in
+        `resources[17].key.name`, and a key that is given twice by both.
+
+        They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
+        run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
+        first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+        safe: what it has written already is UNCHANGED.
+        """
 
     @_abc_1.abstractmethod
     def UpdateResourceStatus(
