@@ -1,4 +1,5 @@
 import type { Question } from "../compare.js";
+import { apply } from "./apply.js";
 import { idle } from "./idle.js";
 import { list } from "./list.js";
 import { logs } from "./logs.js";
@@ -15,6 +16,7 @@ import { write } from "./write.js";
 /** In the order in which they run: what the others rest on first. */
 export const questions: readonly Question[] = [
   write,
+  apply,
   logs,
   read,
   queue,
