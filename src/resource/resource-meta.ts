@@ -1,5 +1,5 @@
 import type { Owner } from "./owner.js";
-import type { Resource } from "./resource.js";
+import type { Resource, StringMap } from "./resource.js";
 
 /** What a stored JSON text says of a resource besides key, payloads and the numbers that order its states. */
 export interface ResourceMeta {
@@ -22,24 +22,31 @@ export interface ResourceMeta {
 /** The part of a resource that `ResourceMeta` holds. */
 type Described = Omit<Resource, "key" | "id" | "specJson" | "statusJson" | "revision" | "writeCount">;
 
-/** For a JSON text. */
-export function metaOf(resource: Described): ResourceMeta {
-  return {
-    uid: resource.uid,
-    shard: resource.shardId,
-    labels: Object.fromEntries(resource.labels),
-    annotations: Object.fromEntries(resource.annotations),
-    finalizers: resource.finalizers,
-    owner: resource.owner,
-    generation: String(resource.generation),
-    observed: String(resource.observedGeneration),
-    created: resource.createdAt.getTime(),
-    updated: resource.updatedAt.getTime(),
-    deletionRequested: resource.deletionRequestedAt?.getTime() ?? null,
-  };
+/**
+ * The members of a `ResourceMeta` as JSON text, without the braces around them. Put together by hand: every write needs it three
+ * times, and an object for JSON.stringify costs five times as much.
+ */
+export function metaMembers(resource: Described): string {
+  const { uid, shardId, labels, annotations, finalizers, owner, generation, observedGeneration } = resource;
+  return (
+    `"uid":${JSON.stringify(uid)},"shard":${JSON.stringify(shardId)},"labels":${entriesText(labels)},` +
+    `"annotations":${entriesText(annotations)},"finalizers":${finalizers.length === 0 ? "[]" : JSON.stringify(finalizers)},` +
+    `"owner":${owner === null ? "null" : JSON.stringify(owner)},"generation":"${generation}","observed":"${observedGeneration}",` +
+    `"created":${resource.createdAt.getTime()},"updated":${resource.updatedAt.getTime()},` +
+    `"deletionRequested":${resource.deletionRequestedAt?.getTime() ?? null}`
+  );
 }
 
-/** What `metaOf` was given. */
+/** Labels or annotations as the text of a JSON object. */
+export function entriesText(entries: StringMap): string {
+  let text = "";
+  for (const [key, value] of entries) {
+    text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(value)}`;
+  }
+  return `{${text}}`;
+}
+
+/** What `metaMembers` was given. */
 export function describedBy(meta: ResourceMeta): Described {
   return {
     uid: meta.uid,

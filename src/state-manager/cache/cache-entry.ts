@@ -1,6 +1,6 @@
 import type { ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
-import { describedBy, metaOf, type ResourceMeta } from "../../resource/resource-meta.js";
+import { describedBy, metaMembers, type ResourceMeta } from "../../resource/resource-meta.js";
 
 /** What the cache says of a key: a resource, its end, or that it is too large to be kept here. */
 export type CacheEntry =
@@ -24,9 +24,9 @@ interface Meta extends ResourceMeta {
 export function encodeFields(entry: CacheEntry): readonly [meta: string, spec: string, status: string] {
   if (entry.state !== "live") return ["", "", ""];
   const { resource } = entry;
-  const meta: Meta = { revision: String(resource.revision), ...metaOf(resource) };
+  const meta = `{"revision":"${resource.revision}",${metaMembers(resource)}}`;
   // A JSON text is never empty, so an empty field says null.
-  return [JSON.stringify(meta), resource.specJson ?? "", resource.statusJson ?? ""];
+  return [meta, resource.specJson ?? "", resource.statusJson ?? ""];
 }
 
 /** Reads an entry's fields in the order of `CACHE_FIELDS`; throws when `encodeFields` did not write them. */

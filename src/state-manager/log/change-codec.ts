@@ -1,6 +1,6 @@
 import type { Change, ChangeType } from "../../resource/change.js";
 import type { ResourceKey } from "../../resource/key.js";
-import { describedBy, metaOf, type ResourceMeta } from "../../resource/resource-meta.js";
+import { describedBy, entriesText, metaMembers, type ResourceMeta } from "../../resource/resource-meta.js";
 
 /** A change as PostgreSQL and Redis store it: what is searched in columns, the rest in `meta`, payloads untouched. */
 export interface ChangeRecord extends ResourceKey {
@@ -26,20 +26,15 @@ interface Meta extends ResourceMeta {
   readonly movedTo: string | null;
 }
 
-/** The `meta` text of a change. */
+/** The `meta` text of a change: a JSON object of `Meta`. */
 export function encodeMeta(change: Change): string {
-  const { resource } = change;
-  const meta: Meta = {
-    id: String(resource.id),
-    writes: String(resource.writeCount),
-    previousLabels: change.previousLabels === null ? null : Object.fromEntries(change.previousLabels),
-    previousOwnerUid: change.previousOwnerUid,
-    previousRevision: String(change.previousRevision),
-    previousGeneration: String(change.previousGeneration),
-    movedTo: change.movedTo,
-    ...metaOf(resource),
-  };
-  return JSON.stringify(meta);
+  const { resource, previousLabels, previousOwnerUid, previousRevision, previousGeneration, movedTo } = change;
+  return (
+    `{"id":"${resource.id}","writes":"${resource.writeCount}",` +
+    `"previousLabels":${previousLabels === null ? "null" : entriesText(previousLabels)},` +
+    `"previousOwnerUid":${JSON.stringify(previousOwnerUid)},"previousRevision":"${previousRevision}",` +
+    `"previousGeneration":"${previousGeneration}","movedTo":${JSON.stringify(movedTo)},${metaMembers(resource)}}`
+  );
 }
 
 /** The change a record holds. Throws SyntaxError when `meta` is not what `encodeMeta` wrote. */
