@@ -13,6 +13,14 @@ import { readStates } from "./read-states.js";
 import { findFingerprint, type LogEndRequest, type LogEndRow, lockHeads, readLogEnds } from "./statements/events.js";
 import type { CommitStamp } from "./write-draft.js";
 
+/** How commands are committed. */
+interface CommitOptions {
+  /** Written as a whole or not at all. */
+  readonly isRun?: boolean | undefined;
+  /** Called when PostgreSQL has got all it has to write, unless that is everything: what waits for that can be done now. */
+  readonly onSent?: (() => void) | undefined;
+}
+
 /** Another writer created a key of ours between our read and our write: possible only when their log is not ours. */
 const MAX_UNIQUE_VIOLATIONS = 3;
 
@@ -41,7 +49,11 @@ export class BatchCommitter {
    * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
    * With `isRun` they are written only when every one of them is done; the outcomes tell which is not.
    */
-  async commit(commands: readonly Command[], logs: ReadonlySet<number>, isRun = false): Promise<CommitResult> {
+  async commit(
+    commands: readonly Command[],
+    logs: ReadonlySet<number>,
+    { isRun = false, onSent }: CommitOptions = {},
+  ): Promise<CommitResult> {
     const tip = this.#tip;
     this.#tip = undefined;
     const isBlind = !isRun && tip !== undefined && this.#batchesToRead-- <= 0;
@@ -49,7 +61,7 @@ export class BatchCommitter {
     if (atTip !== undefined) return atTip;
     for (let violations = 0; ; ) {
       try {
-        return await this.#commitRead(commands, [...logs], isRun);
+        return await this.#commitRead(commands, [...logs], { isRun, onSent });
       } catch (error) {
         if (!isKeyTaken(error) || ++violations > MAX_UNIQUE_VIOLATIONS) throw error;
       }
@@ -82,13 +94,19 @@ export class BatchCommitter {
   }
 
   /** Two round trips: lock and read, then write and COMMIT. */
-  async #commitRead(commands: readonly Command[], logs: readonly number[], isRun: boolean): Promise<CommitResult> {
+  async #commitRead(
+    commands: readonly Command[],
+    logs: readonly number[],
+    { isRun, onSent }: CommitOptions,
+  ): Promise<CommitResult> {
     const [decided, ends, written] = await this.#database.withConnection(async (connection) => {
       try {
         const [asked, ends] = await this.#decide(connection, commands, logs);
         const decided = isRun ? wholeOrNothing(asked) : asked;
         const statements = [...decided.writes, { statement: COMMIT, values: [] }];
-        return [decided, ends, await runAndCommit(connection, statements, decided.stamp)] as const;
+        const written = runAndCommit(connection, statements, decided.stamp);
+        onSent?.();
+        return [decided, ends, await written] as const;
       } catch (error) {
         await rollBack(connection, error);
         throw error;

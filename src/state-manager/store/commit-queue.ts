@@ -1,5 +1,6 @@
 import type { Command } from "../../resource/command.js";
 import { DomainError } from "../../resource/errors.js";
+import type { CommittedBatch } from "../log/change-log.js";
 import type { ItemOutcome } from "./batch-draft.js";
 import { sizeOf } from "./command-size.js";
 import { PartitionMissingError } from "./commit-batch.js";
@@ -48,6 +49,8 @@ const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
  * would keep the replies of PostgreSQL to the next transaction waiting, and PostgreSQL idle with them.
  */
 const ANSWERS_PER_TURN = 4;
+/** The longest a run that has committed waits for the next transaction to be sent before it is handed over. */
+const HAND_OVER_MAX_MS = 20;
 /** Deadlocks and serialisation failures are tried again this often. */
 const MAX_RETRIES = 5;
 
@@ -64,6 +67,8 @@ export class CommitQueue {
   readonly #busy = new Set<number>();
   readonly #inFlight = new Set<Promise<void>>();
   #isScheduled = false;
+  /** Runs that have committed and are not handed over yet, in that order. */
+  #handOvers: (() => void)[] = [];
   /** Lowered when a batch took too long: small commands may be about large resources. */
   #maxItems = BATCH_MAX_ITEMS;
 
@@ -94,6 +99,7 @@ export class CommitQueue {
     while (this.#inFlight.size > 0 || this.#isScheduled) {
       await (this.#inFlight.size > 0 ? Promise.all(this.#inFlight) : new Promise(setImmediate));
     }
+    this.#handOverAll();
   }
 
   #admit(commands: number, bytes: number): void {
@@ -106,7 +112,9 @@ export class CommitQueue {
     this.#queue.push(queued);
     this.#queuedCommands += queued.commands.length;
     this.#queuedBytes += queued.bytes;
-    this.#schedule();
+    // A run has gathered already.
+    if (queued.isRun) this.#startAll();
+    else this.#schedule();
   }
 
   /** One turn of the event loop later, so that requests which arrived together are committed together. */
@@ -178,6 +186,7 @@ export class CommitQueue {
       this.#options.onBatch?.(batch.length, performance.now() - startedAt);
       // Publishing runs beside the next transaction; only the answers wait for it (2.6).
       const answer = () => answerInTurns(batch, outcomes);
+      this.#handOverAll();
       this.#options.onCommitted(committed).then(answer, answer);
     } catch (error) {
       await this.#isolate(batch, error);
@@ -190,17 +199,35 @@ export class CommitQueue {
     try {
       const { outcomes, batch } = await this.#tryCommit(commands, new Set(logs), true);
       this.#options.onBatch?.(commands.length, performance.now() - startedAt);
-      const published = this.#options.onCommitted(batch).catch(() => {});
-      resolve({ outcomes, published });
+      resolve({ outcomes, published: this.#handOverSoon(batch) });
     } catch (error) {
       reject(error);
     }
   }
 
+  /**
+   * Handing over a run takes Node about as long as writing one takes PostgreSQL: done when the next is on its way, the two are
+   * at work at the same time. Never rejects.
+   */
+  #handOverSoon(batch: CommittedBatch): Promise<void> {
+    return new Promise((resolve) => {
+      this.#handOvers.push(() => this.#options.onCommitted(batch).then(resolve, resolve));
+      // By then the next run is under way, if there is one.
+      setImmediate(() => {
+        if (this.#inFlight.size === 0) this.#handOverAll();
+        else setTimeout(() => this.#handOverAll(), HAND_OVER_MAX_MS);
+      });
+    });
+  }
+
+  #handOverAll(): void {
+    for (const handOver of this.#handOvers.splice(0)) handOver();
+  }
+
   async #tryCommit(commands: readonly Command[], logs: ReadonlySet<number>, isRun: boolean): Promise<CommitResult> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#options.committer.commit(commands, logs, isRun);
+        return await this.#options.committer.commit(commands, logs, { isRun, onSent: () => this.#handOverAll() });
       } catch (error) {
         if (attempt > MAX_RETRIES) throw error;
         if (error instanceof PartitionMissingError) await this.#options.ensurePartition(error.bucket);
