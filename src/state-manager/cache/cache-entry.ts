@@ -2,7 +2,7 @@ import type { ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import { describedBy, metaMembers, type ResourceMeta } from "../../resource/resource-meta.js";
 
-/** What the cache says of a key: a resource, its end, or that it is too large to be kept here. */
+/** What the cache says of a key: a resource, its end, or that it is too large to be kept here, alone or with others. */
 export type CacheEntry =
   | { readonly state: "live"; readonly resource: Resource }
   | { readonly state: "gone" | "large"; readonly resource: Pick<Resource, "key" | "id" | "writeCount"> };

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Command } from "../../../src/resource/command.js";
 import type { ResourceKey } from "../../../src/resource/key.js";
 import type { ResourceCache } from "../../../src/state-manager/cache/resource-cache.js";
 import { makeResource, TestHistory } from "../../support/changes.js";
@@ -118,6 +119,21 @@ describe.skipIf(!hasRedis)("ResourceCache", () => {
     await replica.update("a", { spec: "small again" });
     await isCached("a", "live");
     expect((await cache.get(keyNamed("a")))?.specJson).toBe('"small again"');
+  });
+
+  it("leaves what one call wrote in bulk to PostgreSQL, until it is written again", async () => {
+    await replica.create("bulk-0", { spec: "old" });
+    await isCached("bulk-0", "live");
+    const commands = Array.from({ length: 300 }, (_, n): Command => {
+      const input = { key: keyNamed(`bulk-${n}`), shardId: "s0", labels: new Map(), annotations: new Map() };
+      return { type: "apply", input: { ...input, finalizers: [], specJson: '"new"' } };
+    });
+    for await (const run of replica.store.sink.submitAll(commands)) expect(run).toHaveLength(300);
+    await isCached("bulk-0", "large");
+    await isCached("bulk-299", "large");
+    expect((await cache.get(keyNamed("bulk-0")))?.specJson).toBe('"new"');
+    await replica.update("bulk-0", { spec: "newer" });
+    await isCached("bulk-0", "live");
   });
 
   it("expires its entries (I9)", async () => {
