@@ -51,10 +51,11 @@ describe("npm start", { timeout: 60_000 }, () => {
     expect(pids.map(identifyProcess)).toEqual([undefined, undefined]);
   });
 
-  it("goes on after kill -9: the same data, the same website, no process twice", async () => {
+  it("goes on after kill -9: the same data and website, no process twice, and no lease waits for its session to expire", async () => {
     const killed = start();
     const url = await sampleUrl(killed);
     const pids = runningPids();
+    const before = await sessionsByName();
     killed.process.kill("SIGKILL");
     await killed.exit;
     started.pop();
@@ -65,17 +66,7 @@ describe("npm start", { timeout: 60_000 }, () => {
     expect(runningPids().length).toBe(2);
     const strays = pids.filter((pid) => identifyProcess(pid) !== undefined && !runningPids().includes(pid));
     expect(strays).toEqual([]);
-  });
-
-  it("fences the sessions of a killed run at once: what it had leased is not blocked until they expire", async () => {
-    const killed = start();
-    await sampleUrl(killed);
-    const before = await sessionsByName();
-    killed.process.kill("SIGKILL");
-    await killed.exit;
-    started.pop();
-
-    await sampleUrl(start());
+    // The sessions of the killed run are fenced: there are as many as before, and none of the old ones.
     const after = await until(
       async () => {
         const sessions = await sessionsByName();
@@ -87,12 +78,20 @@ describe("npm start", { timeout: 60_000 }, () => {
     expect(after.map(instance)).toEqual(before.map(instance));
   });
 
-  it("exits at once at a second Ctrl-C, but not at the echo that npm adds to the first", async () => {
-    const program = start();
-    await sampleUrl(program);
-    program.process.kill("SIGINT");
-    program.process.kill("SIGINT");
-    expect((await program.exit).code).toBe(0);
+  it("keeps its directory from another run, and exits at a second Ctrl-C, but not at the echo that npm adds to the first", async () => {
+    const first = start();
+    await sampleUrl(first);
+    const port = serverPort;
+    serverPort = await freePort();
+    const second = start();
+    expect((await second.exit).code).toBe(1);
+    expect(second.text()).toContain(`is in use by the running process ${first.process.pid}`);
+    expect(second.text()).toContain("RECONCILE_DATA_DIR");
+    expect((await fetch(`http://127.0.0.1:${port}/health/ready`)).status).toBe(200);
+
+    first.process.kill("SIGINT");
+    first.process.kill("SIGINT");
+    expect((await first.exit).code).toBe(0);
   });
 
   it("names a wrong EXAMPLES_PROCESS_ALLOW together with other wrong settings, before anything is started", async () => {
@@ -110,16 +109,6 @@ describe("npm start", { timeout: 60_000 }, () => {
     const unlucky = start();
     expect((await unlucky.exit).code).toBe(1);
     expect(unlucky.text()).toMatch(new RegExp(`^SERVER_PORT ${serverPort} .*\n$`));
-  });
-
-  it("names the directory and the process when another run has it", async () => {
-    const first = start();
-    await sampleUrl(first);
-    serverPort = await freePort();
-    const second = start();
-    expect((await second.exit).code).toBe(1);
-    expect(second.text()).toContain(`is in use by the running process ${first.process.pid}`);
-    expect(second.text()).toContain("RECONCILE_DATA_DIR");
   });
 });
 
