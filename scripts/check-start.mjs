@@ -16,7 +16,8 @@ const site = { name: "ci", shard_id: "default", spec: { html: "<h1>It runs</h1>"
 const siteUrl = `http://127.0.0.1:${site.spec.port}/`;
 
 execFileSync("npm", ["ci"], { stdio: "inherit" });
-execFileSync("npm", ["run", "build"], { stdio: "inherit" });
+// Its types are the gate's: see npm run check.
+execFileSync("npm", ["run", "build", "--", "--no-check"], { stdio: "inherit" });
 // Nothing but the checkout: no database or Redis of the surroundings.
 const { DATABASE_URL, REDIS_URL, ...environment } = process.env;
 const npm = spawn("npm", ["start"], { stdio: "inherit", env: { ...environment, SERVER_PORT: String(port) } });

@@ -1,10 +1,13 @@
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 /**
- * Folders whose files run for minutes, what mostly waits before what keeps a core busy. Begun last, one of them would have the
- * machine for itself at the end.
+ * Folders whose files run for minutes, what mostly waits before what keeps a core busy, and then those whose short files run
+ * for long. Begun last, one of them would have the machine for itself at the end.
  */
-const LONGEST = ["/test/conformance/", "/test/scenarios/", "/test/state-manager/watch/"];
+const LONGEST = [
+  ...["/test/conformance/", "/test/scenarios/", "/test/state-manager/watch/"],
+  ...["/test/bench/", "/test/dev/", "/test/testing/"],
+];
 
 /** Starts the long files first; the others follow as Vitest orders them. */
 export class LongestFirst extends BaseSequencer {
