@@ -10,7 +10,7 @@ export interface LibraryWorker {
   readonly language: string;
   /** The tool that is missing, in words; undefined when it can run. */
   readonly missing: string | undefined;
-  /** The command that starts it. Builds it when it has to be built. */
+  /** The command that starts it. Builds it when it has to be built, once. */
   command(): Promise<readonly string[]>;
 }
 
@@ -24,11 +24,18 @@ export const goWorker: LibraryWorker = {
   language: "Go",
   missing: spawnSync("go", ["version"]).status === 0 ? undefined : "there is no `go` on PATH",
   command: async () => {
-    const program = join(mkdtempSync(join(runDirectory(), "go-")), "conformance-worker");
-    await promisify(execFile)("go", ["build", "-o", program, "./cmd/conformance-worker"], { cwd: "clients/go" });
-    return [program];
+    goProgram ??= buildGo();
+    return [await goProgram];
   },
 };
+
+let goProgram: Promise<string> | undefined;
+
+async function buildGo(): Promise<string> {
+  const program = join(mkdtempSync(join(runDirectory(), "go-")), "conformance-worker");
+  await promisify(execFile)("go", ["build", "-o", program, "./cmd/conformance-worker"], { cwd: "clients/go" });
+  return program;
+}
 
 /** The interpreter that has the package: a virtual environment's, or the machine's. */
 const python = process.env.CONFORMANCE_PYTHON || "python3";

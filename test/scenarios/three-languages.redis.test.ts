@@ -11,7 +11,7 @@ import { until } from "../support/until.js";
 import { World } from "../support/world.js";
 
 /** Every look is a connection to PostgreSQL. */
-const PATIENT = { timeoutMs: 90_000, everyMs: 100 };
+const PATIENT = { timeoutMs: 90_000, everyMs: 250 };
 const libraries = [typescriptWorker, goWorker, pythonWorker];
 const missing = libraries.flatMap((library) => library.missing ?? []);
 if (!hasRedis) missing.push("there is no `redis-server` on PATH");
