@@ -58,8 +58,8 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
 
   const headOf = async () => Number((await admin.query("SELECT max(revision) AS head FROM events")).rows[0].head);
 
-  it("delivers over 20,000 changes of three replicas once, in order and unaltered, through flushes, kills and old dumps (I2, I3)", async () => {
-    const TARGET = 20_000;
+  it("delivers the changes of three replicas once, in order and unaltered, through flushes, kills and old dumps (I2, I3)", async () => {
+    const TARGET = 6_000;
     // Small rings and streams, so that readers fall out of them into Redis and PostgreSQL.
     const small = { ringLimits: { maxEvents: 300, maxBytes: 10_000_000 }, streamMaxLength: 1_000 };
     const [one, two] = [await start(small), await start(small)];
@@ -124,7 +124,7 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
       },
     ];
     let broken = 0;
-    for (; written < TARGET; broken++) {
+    for (; written < TARGET || broken < 3 * faults.length; broken++) {
       await sleep(60);
       await faults[broken % faults.length]?.().catch(() => {});
     }
