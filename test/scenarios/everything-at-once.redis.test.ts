@@ -13,7 +13,7 @@ import { World } from "../support/world.js";
 
 /** More of them make a soak: `SCENARIO_FAULTS=200 npx vitest run test/scenarios/everything`. */
 const FAULTS = Number(process.env.SCENARIO_FAULTS ?? 14);
-const WRITES_BETWEEN_FAULTS = 150;
+const WRITES_BETWEEN_FAULTS = 80;
 const PATIENT = { timeoutMs: 60_000 };
 
 describe.skipIf(!hasRedis)("three replicas, while PostgreSQL, Redis and they themselves fail in random order", () => {
@@ -31,13 +31,13 @@ describe.skipIf(!hasRedis)("three replicas, while PostgreSQL, Redis and they the
     ];
     const watchers = [
       world.observe({ protocol: "sse", urls: [a] }),
-      world.observe({ protocol: "grpc", urls: [c, b, a], cutEvery: 300 }),
-      world.observe({ protocol: "sse", cutEvery: 150 }),
-      world.observe({ protocol: "connect", filter: filters[3] ?? {}, cutEvery: 90 }),
-      world.observe({ protocol: "sse", filter: filters[4] ?? {}, cutEvery: 90 }),
+      world.observe({ protocol: "grpc", urls: [c, b, a], cutEvery: 160 }),
+      world.observe({ protocol: "sse", cutEvery: 80 }),
+      world.observe({ protocol: "connect", filter: filters[3] ?? {}, cutEvery: 50 }),
+      world.observe({ protocol: "sse", filter: filters[4] ?? {}, cutEvery: 50 }),
     ];
     await until(() => watchers.every(({ isPlaced }) => isPlaced), PATIENT);
-    const load = world.load({ lanes: 40, largeEvery: 300, timeoutMs: 4_000 });
+    const load = world.load({ lanes: 24, largeEvery: 150, timeoutMs: 4_000 });
     const workers = await startWorkers(world);
     const faults = await breakThings(world, load);
     await load.stop();

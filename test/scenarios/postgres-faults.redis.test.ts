@@ -17,13 +17,13 @@ describe.skipIf(!hasRedis)("PostgreSQL", { timeout: 90_000 }, () => {
       const world = await World.open({ redis: true, ownPostgres: true });
       const watchers = [
         ...(["sse", "grpc", "connect"] as const).map((protocol) => world.observe({ protocol })),
-        world.observe({ protocol: "connect", urls: [...world.urls].reverse(), cutEvery: 200 }),
+        world.observe({ protocol: "connect", urls: [...world.urls].reverse(), cutEvery: 80 }),
       ];
       await until(() => watchers.every(({ isPlaced }) => isPlaced));
       const worker = startWorker(world);
-      const load = world.load({ lanes: 24 });
+      const load = world.load({ lanes: 12 });
       await worker.declare("before");
-      await until(() => load.acknowledged.length > 300 && worker.passes.includes("before"), PATIENT);
+      await until(() => load.acknowledged.length > 120 && worker.passes.includes("before"), PATIENT);
 
       await world.postgres.stop(mode);
       // Probes and calls share no connection: each finds out by itself.
@@ -48,7 +48,7 @@ describe.skipIf(!hasRedis)("PostgreSQL", { timeout: 90_000 }, () => {
       const written = load.acknowledged.length;
       await world.postgres.start();
 
-      await until(() => load.acknowledged.length > written + 500, { ...PATIENT, what: "writes go on" });
+      await until(() => load.acknowledged.length > written + 200, { ...PATIENT, what: "writes go on" });
       for (const url of world.urls)
         await until(async () => (await fetch(`${url}/health/ready`)).status === 200, PATIENT);
       await worker.declare("after");

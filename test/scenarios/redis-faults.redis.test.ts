@@ -15,10 +15,10 @@ describe.skipIf(!hasRedis)("Redis", { timeout: 90_000 }, () => {
   it("that is absent at the start is done without, and used once it is there (2.2)", async () => {
     const world = await World.open({ redis: "down" });
     const watchers = await openWatchers(world);
-    const load = world.load({ lanes: 24 });
-    await until(() => load.acknowledged.length > 500, PATIENT);
+    const load = world.load({ lanes: 12 });
+    await until(() => load.acknowledged.length > 200, PATIENT);
     await expectStrongReads(world);
-    await until(() => watchers.every(({ seen }) => seen.length > 300), {
+    await until(() => watchers.every(({ seen }) => seen.length > 120), {
       ...PATIENT,
       what: "watchers are fed without Redis",
     });
@@ -38,33 +38,33 @@ describe.skipIf(!hasRedis)("Redis", { timeout: 90_000 }, () => {
     const world = await World.open({ redis: true });
     const { redis } = world;
     const watchers = await openWatchers(world);
-    const load = world.load({ lanes: 24 });
+    const load = world.load({ lanes: 12 });
     const grow = (by: number) => {
       const target = load.acknowledged.length + by;
       return until(() => load.acknowledged.length > target, { ...PATIENT, what: "writes go on" });
     };
     const control = redis.client();
     const dump = join(redis.dataDir, "dump.rdb");
-    await grow(300);
+    await grow(120);
     await control.save();
     copyFileSync(dump, `${dump}.old`);
 
-    await grow(300);
+    await grow(120);
     await control.flushall();
-    await grow(300);
+    await grow(120);
     await expectHealed(world, load);
 
     await redis.kill();
-    await grow(300);
+    await grow(120);
     await expectStrongReads(world);
-    await until(() => watchers.every(({ seen }) => seen.length > 900), {
+    await until(() => watchers.every(({ seen }) => seen.length > 360), {
       ...PATIENT,
       what: "watchers are fed without Redis",
     });
     copyFileSync(`${dump}.old`, dump);
     await redis.start();
     await expectHealed(world, load);
-    await grow(300);
+    await grow(120);
     await expectNothingLost(world, load, watchers);
     expect(await world.metric("publisher_appends_total", { outcome: "restarted" })).toBeGreaterThan(0);
   });
@@ -104,7 +104,7 @@ async function openWatchers(world: World): Promise<readonly Observer[]> {
   const watchers = [
     world.observe({ protocol: "sse", urls: [a] }),
     world.observe({ protocol: "grpc", urls: [b] }),
-    world.observe({ protocol: "connect", urls: [a, b], cutEvery: 150 }),
+    world.observe({ protocol: "connect", urls: [a, b], cutEvery: 60 }),
   ];
   await until(() => watchers.every(({ isPlaced }) => isPlaced));
   return watchers;

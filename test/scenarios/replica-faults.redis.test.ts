@@ -23,11 +23,11 @@ describe.skipIf(!hasRedis)("a replica", { timeout: 90_000 }, () => {
     const { resource: held } = await client.apply({ key: job("held"), spec: 1 });
     await until(() => worker.passes.includes("held"));
 
-    const load = world.load({ lanes: 24 });
-    await until(() => load.acknowledged.length > 300, PATIENT);
+    const load = world.load({ lanes: 12 });
+    await until(() => load.acknowledged.length > 120, PATIENT);
     await world.replica(0).program.kill();
     const written = load.acknowledged.length;
-    await until(() => load.acknowledged.length > written + 300, {
+    await until(() => load.acknowledged.length > written + 120, {
       ...PATIENT,
       what: "writes go on at the other replica",
     });
@@ -42,7 +42,7 @@ describe.skipIf(!hasRedis)("a replica", { timeout: 90_000 }, () => {
 
     await world.replica(0).start();
     const before = load.acknowledged.length;
-    await until(() => load.acknowledged.length > before + 200, PATIENT);
+    await until(() => load.acknowledged.length > before + 80, PATIENT);
     await worker.stop();
     await expectNothingLost(world, load, watchers);
     for (const { connects } of watchers) expect(connects).toBeGreaterThan(1);
@@ -53,7 +53,7 @@ describe.skipIf(!hasRedis)("a replica", { timeout: 90_000 }, () => {
     const [paused, other] = [world.replica(0), world.replica(1)];
     const watchers = await openWatchers(world);
     const load = world.load({ lanes: 32, timeoutMs: 3_000 });
-    await until(() => load.acknowledged.length > 300, PATIENT);
+    await until(() => load.acknowledged.length > 120, PATIENT);
     onTestFinished(() => paused.program.signal("SIGCONT"));
     const startedAt = await pauseInTransaction(world);
 
@@ -62,13 +62,13 @@ describe.skipIf(!hasRedis)("a replica", { timeout: 90_000 }, () => {
     const stalledMs = performance.now() - startedAt;
     expect(stalledMs).toBeLessThan(15_000);
     // What the paused replica was given it may only store once it wakes, or not at all.
-    await until(() => load.acknowledged.length > written + 400, PATIENT);
+    await until(() => load.acknowledged.length > written + 200, PATIENT);
     paused.program.signal("SIGCONT");
     const client = createResourceClient(paused.url);
     onTestFinished(() => client.close());
     await client.apply({ key: { resourceGroup: "work", kind: "job", namespace: "default", name: "awake" }, spec: 1 });
     const awake = load.acknowledged.length;
-    await until(() => load.acknowledged.length > awake + 200, PATIENT);
+    await until(() => load.acknowledged.length > awake + 80, PATIENT);
     await expectNothingLost(world, load, watchers);
     expect(paused.program.hasEnded || other.program.hasEnded).toBe(false);
   });
@@ -78,13 +78,13 @@ describe.skipIf(!hasRedis)("a replica", { timeout: 90_000 }, () => {
     const leaving = world.replica(0).program;
     const watchers = await openWatchers(world);
     const load = world.load({ lanes: 32 });
-    await until(() => load.acknowledged.length > 500, PATIENT);
+    await until(() => load.acknowledged.length > 200, PATIENT);
     const startedAt = performance.now();
     leaving.signal("SIGTERM");
     expect(await leaving.exited).toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(10_000);
     const written = load.acknowledged.length;
-    await until(() => load.acknowledged.length > written + 300, PATIENT);
+    await until(() => load.acknowledged.length > written + 120, PATIENT);
     await expectNothingLost(world, load, watchers);
     for (const { interruptions } of watchers) expect(interruptions[0]).toBe("SHUTTING_DOWN");
     expect(leaving.lines.filter(({ level }) => level === "error")).toEqual([]);

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { firstDifference, type HistoryFilter, type Seen } from "../support/history.js";
 import { KINDS, type Load, SHARDS, TIERS } from "../support/load.js";
 import type { Observer } from "../support/observer.js";
@@ -14,7 +14,7 @@ const EVENTS_BETWEEN_FAULTS = 900;
 
 const [KIND, SHARD, TIER] = [KINDS[0] ?? "", SHARDS[0] ?? "", TIERS[0] ?? ""];
 
-describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 180_000 }, () => {
+describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 300_000 }, () => {
   it("misses, repeats, reorders and alters nothing of 20,000 mixed events while Redis is flushed, killed and restarted (I1, I2, I3)", async () => {
     const world = await World.open({ redis: true });
     const [a, b] = world.urls as [string, string];
@@ -28,7 +28,7 @@ describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 180_000 }
     // Further behind than the ring of a replica reaches.
     const fallBehind = (observer: Observer) =>
       until(() => isOver.now || steady.revision - observer.revision > 9_000, {
-        timeoutMs: 120_000,
+        timeoutMs: 240_000,
         what: "the others are far ahead",
       });
     const steady = watch({}, { protocol: "connect", urls: [a] });
@@ -42,15 +42,18 @@ describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 180_000 }
       watch({ kind: KIND, shard: SHARD, tier: TIER }, { protocol: "grpc", urls: [a] }),
       watch({}, { protocol: "connect", urls: [b], gate: fallBehind }),
     ];
+    onTestFinished(() => {
+      isOver.now = true; // A failed test does not wait for who fell behind.
+    });
     await until(() => watchers.every(({ isPlaced }) => isPlaced));
 
     const load = world.load({ lanes: 160, largeEvery: 400 });
-    await until(() => steady.seen.length > EVENTS / 10, { timeoutMs: 30_000 });
+    await until(() => steady.seen.length > EVENTS / 10, { timeoutMs: 60_000 });
     const late = [
       watch({}, { protocol: "connect", urls: [b, a], sendInitialState: true }),
       watch({ kind: KIND, tier: TIER }, { protocol: "sse", urls: [a], sendInitialState: true }),
     ];
-    const faults = await breakRedis(world, load, () => steady.seen.length, EVENTS);
+    const faults = await breakRedis(world, load, () => steady.seen.length, EVENTS, EVENTS_BETWEEN_FAULTS);
     await load.stop();
     isOver.now = true;
     const history = await world.history();
@@ -91,7 +94,7 @@ describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 180_000 }
     });
     await until(() => watchers.every(({ isPlaced }) => isPlaced));
     const load = world.load({ lanes: 96 });
-    await breakRedis(world, load, () => watchers[0]?.seen.length ?? 0, 4_000);
+    await breakRedis(world, load, () => watchers[0]?.seen.length ?? 0, 2_800, 400);
     await load.stop();
     const history = await world.history();
     expect(load.violations).toEqual([]);
@@ -114,7 +117,7 @@ describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 180_000 }
         world.replicas.map((replica) => replica.metric("watch_tail_events_total", { source: "redis" })),
       );
       const load = world.load({ urls: [url], lanes: 16, name: `by-${url === a ? "a" : "b"}` });
-      await until(() => load.acknowledged.length > 1_500, { timeoutMs: 30_000 });
+      await until(() => load.acknowledged.length > 500, { timeoutMs: 30_000 });
       await load.stop();
       const history = await world.history();
       expect(load.violations).toEqual([]);
@@ -127,11 +130,11 @@ describe.skipIf(!hasRedis)("watching through two replicas", { timeout: 180_000 }
       const other = url === a ? 1 : 0;
       const heard =
         (await world.replica(other).metric("watch_tail_events_total", { source: "redis" })) - (before[other] ?? 0);
-      expect(heard).toBeGreaterThan(1_400);
+      expect(heard).toBeGreaterThan(470);
     }
     const all = await world.metric("watch_events_total");
     const slow = await world.metric("watch_events_total", { source: "postgres" });
-    expect(all).toBeGreaterThan(10_000);
+    expect(all).toBeGreaterThan(3_000);
     expect((all - slow) / all).toBeGreaterThanOrEqual(0.95);
   });
 });
@@ -167,7 +170,13 @@ function stateOf({ initial }: Observer): ReadonlyMap<string, string> {
 }
 
 /** One fault after the other until there are enough events; returns how many. */
-async function breakRedis({ redis }: World, load: Load, events: () => number, enough: number): Promise<number> {
+async function breakRedis(
+  { redis }: World,
+  load: Load,
+  events: () => number,
+  enough: number,
+  eventsBetweenFaults: number,
+): Promise<number> {
   const control = redis.client();
   const dump = join(redis.dataDir, "dump.rdb");
   const faults: (() => Promise<unknown>)[] = [
@@ -197,7 +206,7 @@ async function breakRedis({ redis }: World, load: Load, events: () => number, en
   ];
   let count = 0;
   for (; events() < enough; count++) {
-    const next = events() + EVENTS_BETWEEN_FAULTS;
+    const next = events() + eventsBetweenFaults;
     // Its own connection breaks with the server: a fault that fails was replaced by a worse one.
     await faults[count % faults.length]?.().catch(() => {});
     await until(() => events() >= next, { timeoutMs: 60_000, what: "watching goes on after a fault" });
