@@ -27,12 +27,12 @@ const ANSWER_MAX_BYTES = 3 * 1024 * 1024;
 /** Token, times, numbers and the frame of an item: what its texts do not account for. */
 const ITEM_FIXED_BYTES = 512;
 
-/** Objects read at once: each may be 1 MiB, and only some may fit. */
+/** Objects that did not come with their leases are read so many at once: each may be 1 MiB, and only some may fit. */
 const READ_AT_ONCE = 32;
 
 /**
- * Turns fresh leases into what a worker gets: reads the objects, after the leases were committed (2.8), and makes sure the
- * reconciler's finalizer is on each before anyone can act on it (2.9).
+ * Turns fresh leases into what a worker gets: reads the objects that did not come with them, and makes sure the reconciler's
+ * finalizer is on each before anyone can act on it (2.9).
  */
 export class HandOut {
   readonly #options: HandOutOptions;
@@ -93,7 +93,7 @@ export class HandOut {
     checkpoints: ReadonlyMap<string, Uint8Array>,
   ): Promise<LeasedItem | undefined> {
     const { query, reader } = this.#options;
-    const current = await reader.get(marked.key);
+    const current = marked.resource ?? (await reader.get(marked.key));
     if (current?.id !== marked.resourceId) {
       await query.drop(session.sessionId, [marked.leaseToken]);
       return undefined;

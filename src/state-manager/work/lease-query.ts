@@ -1,7 +1,9 @@
 import { type KindRef, kindId, type ResourceKey } from "../../resource/key.js";
+import type { Resource } from "../../resource/resource.js";
 import type { Priority, WorkReason } from "../../resource/work.js";
 import type { DueHint } from "../log/change-log.js";
-import type { Connection, Database } from "../store/database.js";
+import { BEGIN, COMMIT, type Connection, type Database } from "../store/database.js";
+import { type ResourceRow, resourceFromRow } from "../store/resource-row.js";
 import {
   MARK_SOLO,
   MARK_TURNS,
@@ -10,6 +12,7 @@ import {
   type PeekRow,
   PROMOTE,
   type PromotedRow,
+  READ_LEASED,
 } from "../store/statements/lease-work.js";
 import { LOCK_KIND } from "../store/statements/reconciled-kinds.js";
 import { type EndedSessionRow, LOCK_SESSION } from "../store/statements/sessions.js";
@@ -28,10 +31,12 @@ import { type Choice, chooseLook } from "./choose-look.js";
 import type { KnownSession } from "./sessions.js";
 import type { Step, Turns } from "./turns.js";
 
-/** An item just leased; its object is read afterwards. */
+/** An item just leased. */
 export interface MarkedItem {
   readonly key: ResourceKey;
   readonly resourceId: bigint;
+  /** As it was when the lease began; undefined when it was too large to be read along, or is gone. */
+  readonly resource: Resource | undefined;
   readonly priority: Priority;
   readonly leaseToken: string;
   /** Whether it was struck, and is all its session holds. */
@@ -81,6 +86,9 @@ export type Look =
  */
 const LOCKED_RETRY_MS = 50;
 
+/** Objects are read along with their leases up to about what an answer may have; the rest is read at hand-out. */
+const READ_ALONG_MAX_BYTES = 3 * 1024 * 1024;
+
 /** Kinds remembered as limited; beyond, all are forgotten, and freed leases are found at the pulse until the next look. */
 const MAX_LIMITED_KINDS = 10_000;
 
@@ -103,10 +111,11 @@ export class LeaseQuery {
     const choice = chooseLook(peek, turns.isAfterSolo(session));
     if (choice.type !== "turns" && choice.type !== "solo") return choice;
     const ready = choice.type === "turns" ? await this.#promote(kind, peek) : [];
-    const rows = await this.#database.transaction((connection) => mark(connection, request, peek, ready));
-    if (rows === undefined) return { type: "gone" };
-    if (rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
-    const items = rows.map((row) => toMarkedItem(row, lookedAt));
+    const marked = await this.#database.withConnection((connection) => mark(connection, request, peek, ready));
+    if (marked === undefined) return { type: "gone" };
+    if (marked.rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
+    const resources = new Map(marked.resources.map((row) => [row.id, resourceFromRow(row)]));
+    const items = marked.rows.map((row) => toMarkedItem(row, resources.get(row.resource_id), lookedAt));
     turns.served(session, ready, items);
     return { type: "leased", items };
   }
@@ -192,25 +201,43 @@ export function toDueHints(rows: readonly DueRow[]): DueHint[] {
   return rows.map((row) => ({ resourceGroup: row.resource_group, kind: row.kind, inMs: row.in_ms }));
 }
 
-/** No classes: a struck item. The order of the locks is that of work/SPEC.md. */
+/**
+ * One transaction in one round trip: sent together, run in order. What is taken is counted in statements after the ones that lock,
+ * and read after it was taken. When one fails, those behind it fail too, and COMMIT rolls back.
+ *
+ * No classes: a struck item. The order of the locks is that of work/SPEC.md.
+ */
 async function mark(
   connection: Connection,
   { session: { sessionId }, kind, maxItems, turns }: LookRequest,
   peek: PeekRow,
   ready: readonly Priority[],
-): Promise<MarkedRow[] | undefined> {
+): Promise<Marked | undefined> {
   const isKindLocked = peek.is_kind_limited;
   const values = [sessionId, kind.resourceGroup, kind.kind, maxItems, isKindLocked];
   const items = Math.min(maxItems, peek.room, peek.kind_room ?? maxItems, Math.floor(peek.tokens ?? maxItems));
-  // Sent together, run in order: what is taken is counted in statements after the ones that lock.
-  const [, locked, rows] = await Promise.all([
+  const [, , locked, rows, resources] = await allDone([
+    connection.query(BEGIN),
     isKindLocked ? connection.query(LOCK_KIND, [kind.resourceGroup, kind.kind]) : [],
     connection.query(LOCK_SESSION, [sessionId]),
     ready.length === 0
       ? connection.query<MarkedRow>(MARK_SOLO, values)
       : connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(turns.plan(ready, items))]),
+    connection.query<ResourceRow>(READ_LEASED, [sessionId, READ_ALONG_MAX_BYTES]),
+    connection.query(COMMIT),
   ]);
-  return locked.length === 0 ? undefined : rows;
+  return locked.length === 0 ? undefined : { rows, resources };
+}
+
+interface Marked {
+  readonly rows: readonly MarkedRow[];
+  readonly resources: readonly ResourceRow[];
+}
+
+/** As Promise.all, but a rejection waits for the others: the connection is nobody else's before all is answered. */
+async function allDone<T extends readonly unknown[]>(promises: [...T]): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 function stepArrays(steps: readonly Step[]): unknown[][] {
@@ -222,10 +249,11 @@ function stepArrays(steps: readonly Step[]): unknown[][] {
   ];
 }
 
-function toMarkedItem(row: MarkedRow, lookedAt: number): MarkedItem {
+function toMarkedItem(row: MarkedRow, resource: Resource | undefined, lookedAt: number): MarkedItem {
   return {
     key: { resourceGroup: row.resource_group, kind: row.kind, namespace: row.namespace, name: row.name },
     resourceId: row.resource_id,
+    resource,
     priority: row.priority,
     leaseToken: row.lease_token,
     isSolo: row.lease_is_solo,

@@ -23,6 +23,7 @@ function marked(name: string): MarkedItem {
     hasCheckpoint: false,
     waitedMs: 0,
     lookedAt: 0,
+    resource: undefined,
   };
 }
 

@@ -21,6 +21,7 @@ function marked(priority: Priority, over: { namespace?: string; isSolo?: boolean
     hasCheckpoint: false,
     waitedMs: 0,
     lookedAt: 0,
+    resource: undefined,
   };
 }
 

@@ -1,11 +1,13 @@
 import type { Priority, WorkReason } from "../../../resource/work.js";
 import type { Statement } from "../database.js";
+import { RESOURCE_COLUMNS } from "../resource-row.js";
 import { CLOCK } from "./clock.js";
 import { CLASSES } from "./work-priority.js";
 
 /**
  * How due work becomes leases: PEEK tells whether there is any, PROMOTE brings what came due into the turns, MARK_TURNS and
- * MARK_SOLO take leases. States and lock order: work/SPEC.md. The indexes are those of 0003 and 0005.
+ * MARK_SOLO take leases, READ_LEASED reads what is leased. States and lock order: work/SPEC.md. The indexes are those of 0003 and
+ * 0005.
  */
 
 const READY = "w.is_ready AND w.lease_token IS NULL AND NOT w.is_struck";
@@ -144,7 +146,7 @@ export interface MarkedRow {
  * Leases the items that `due` yields to $1, of kind $2, $3, and takes as many tokens from the session's bucket. `room.items` is
  * how many it may yield: at most $4, none where the kind's leases are limited and its row is not locked ($5).
  *
- * The objects are read in the next statement: joined in this one they would be older than the lease (2.8). Rows are found
+ * The objects are read in the next statement: joined in this one they could be older than the lease (2.8). Rows are found
  * again by their place, which no statistics can talk the planner out of; one that was changed since the statement began may be
  * missed that way, and then the next look finds it.
  */
@@ -245,4 +247,21 @@ export const MARK_SOLO: Statement = {
       ORDER BY w.due_at LIMIT (SELECT least(1, items) FROM room) FOR UPDATE SKIP LOCKED)`,
     true,
   ),
+};
+
+/**
+ * $1 session, $2 bytes: the resources that this transaction has leased to it, up to so many bytes of them; the rest is read at
+ * hand-out. Run behind the statement that marks, on a snapshot of its own (2.8). Whoever changes a resource locks its item first
+ * and so waits for this transaction: what is read is the newest there is when the leases begin.
+ *
+ * The rows are told by the transaction that wrote them, so it need not be known which they are to send this along with the mark.
+ */
+export const READ_LEASED: Statement = {
+  name: "read-leased",
+  text: `
+    SELECT ${RESOURCE_COLUMNS} FROM (
+      SELECT r.*, sum(r.bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes_so_far
+      FROM work_items w JOIN resources r ON r.id = w.lease_resource_id
+      WHERE w.lease_session_id = $1 AND w.xmin = pg_current_xact_id()::xid) r
+    WHERE bytes_so_far <= $2::bigint`,
 };
