@@ -139,10 +139,11 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   if (publisher !== undefined) closers.push(() => publisher.stop());
   closers.push(() => collector.stop());
   deliver = async ({ changes, due, isCollecting }) => {
+    // First: PostgreSQL looks for the work while this process does the rest.
+    work.onCommitted(due);
     const published = publisher?.publish(changes);
     watch.offer(changes);
     cache?.store(changes);
-    work.onCommitted(due);
     if (isCollecting) collector.look();
     for (const { resourceGroup, kind, items } of due) {
       metrics.workqueueAdds.inc({ resource_group: resourceGroup, kind }, items);

@@ -27,6 +27,10 @@ export class Dispatcher {
   #timerAt = Number.POSITIVE_INFINITY;
   #isLooking = false;
   #isRung = false;
+  /** Something came due that no look has seen yet. */
+  #isWorkExpected = false;
+  /** Sessions that could not lease what was expected last: they are full, or others are faster. They look before they take. */
+  readonly #inVain = new WeakSet<KnownSession>();
 
   constructor(kind: KindRef, query: LeaseQuery, onUnclaimed: OnUnclaimed) {
     this.#kind = kind;
@@ -47,7 +51,7 @@ export class Dispatcher {
   /** Registers the waiter, then looks: work that comes due in between rings for a waiter that is there. */
   add(waiter: Waiter): void {
     this.#waiters.add(waiter);
-    this.ring(0);
+    this.lookAgain();
   }
 
   /** Forgets the waiter; safe when it is not there. */
@@ -60,8 +64,16 @@ export class Dispatcher {
   ring(inMs: number): void {
     if (this.isIdle) return;
     if (inMs > 0) this.#arm(inMs);
-    else void this.#look();
+    else {
+      this.#isWorkExpected = true;
+      void this.#look();
+    }
   }
+
+  /** A waiter may be able to take what it could not before. */
+  readonly lookAgain = (): void => {
+    if (!this.isIdle) void this.#look();
+  };
 
   /** Looks until no ring came during the last round. Never rejects: a waiter takes the error of its look. */
   async #look(): Promise<void> {
@@ -88,16 +100,18 @@ export class Dispatcher {
       }
       const filter = JSON.stringify(shardIds);
       if (vain.has(filter)) waiter.skip(this.#kind);
-      else if (waiter.claim(this.#retry) && (await this.#serve(waiter)) === "nothing due") vain.add(filter);
+      else if (waiter.claim(this.lookAgain) && (await this.#serve(waiter)) === "nothing due") vain.add(filter);
     }
   }
 
-  readonly #retry = (): void => this.ring(0);
-
   async #serve(waiter: Waiter): Promise<"nothing due" | "done"> {
-    const { session } = waiter;
+    const { session, maxItems } = waiter;
+    const isExpected = this.#isWorkExpected && !this.#inVain.has(session);
+    this.#isWorkExpected = false;
     try {
-      const look = await this.#query.look({ session, kind: this.#kind, maxItems: waiter.maxItems, turns: this.#turns });
+      const look = await this.#query.look({ session, kind: this.#kind, maxItems, turns: this.#turns, isExpected });
+      if (look.type === "leased") this.#inVain.delete(session);
+      else if (isExpected) this.#inVain.add(session);
       switch (look.type) {
         case "leased":
           if (!waiter.offer(look.items)) this.#onUnclaimed(session.sessionId, look.items);
@@ -133,7 +147,7 @@ export class Dispatcher {
     this.#timer = setTimeout(
       () => {
         this.#disarm();
-        this.ring(0);
+        this.lookAgain();
       },
       Math.min(MAX_TIMER_MS, Math.ceil(inMs)),
     );

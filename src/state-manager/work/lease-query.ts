@@ -1,21 +1,11 @@
 import { type KindRef, kindId, type ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
-import type { Priority, WorkReason } from "../../resource/work.js";
+import { PRIORITY, type Priority, type WorkReason } from "../../resource/work.js";
 import type { DueHint } from "../log/change-log.js";
-import { BEGIN, COMMIT, type Connection, type Database } from "../store/database.js";
-import { type ResourceRow, resourceFromRow } from "../store/resource-row.js";
-import {
-  MARK_SOLO,
-  MARK_TURNS,
-  type MarkedRow,
-  PEEK,
-  type PeekRow,
-  PROMOTE,
-  type PromotedRow,
-  READ_LEASED,
-} from "../store/statements/lease-work.js";
-import { LOCK_KIND } from "../store/statements/reconciled-kinds.js";
-import { type EndedSessionRow, LOCK_SESSION } from "../store/statements/sessions.js";
+import type { Connection, Database } from "../store/database.js";
+import { resourceFromRow } from "../store/resource-row.js";
+import { type MarkedRow, PEEK, type PeekRow, PROMOTE, type PromotedRow } from "../store/statements/lease-work.js";
+import type { EndedSessionRow } from "../store/statements/sessions.js";
 import {
   type CheckpointRow,
   DROP_GHOSTS,
@@ -29,7 +19,8 @@ import {
 } from "../store/statements/work-items.js";
 import { type Choice, chooseLook } from "./choose-look.js";
 import type { KnownSession } from "./sessions.js";
-import type { Step, Turns } from "./turns.js";
+import { allAnswered, type Taken, takeLeases } from "./take-leases.js";
+import type { Turns } from "./turns.js";
 
 /** An item just leased. */
 export interface MarkedItem {
@@ -71,6 +62,8 @@ export interface LookRequest {
   readonly maxItems: number;
   /** Of the kind; takes note of what is leased. */
   readonly turns: Turns;
+  /** Something is said to be due: then it is asked for and leased in one round trip. In vain, that costs a transaction. */
+  readonly isExpected: boolean;
 }
 
 /** What a look for work found. */
@@ -86,8 +79,8 @@ export type Look =
  */
 const LOCKED_RETRY_MS = 50;
 
-/** Objects are read along with their leases up to about what an answer may have; the rest is read at hand-out. */
-const READ_ALONG_MAX_BYTES = 3 * 1024 * 1024;
+/** All classes, the most urgent first. */
+const CLASSES: readonly Priority[] = Object.values(PRIORITY);
 
 /** Kinds remembered as limited; beyond, all are forgotten, and freed leases are found at the pulse until the next look. */
 const MAX_LIMITED_KINDS = 10_000;
@@ -101,23 +94,52 @@ export class LeaseQuery {
     this.#database = database;
   }
 
-  /** Leases due items of a kind to a session; one statement when there are none. */
+  /** Leases due items of a kind to a session; one statement when there are none and none is expected. */
   async look(request: LookRequest): Promise<Look> {
-    const { session, kind, turns } = request;
+    const { session, kind, maxItems, turns } = request;
     const lookedAt = performance.now();
-    const [peek] = await this.#database.query<PeekRow>(PEEK, [session.sessionId, kind.resourceGroup, kind.kind]);
+    const { peek, taken: early } = request.isExpected ? await this.#peekAndTake(request) : await this.#peek(request);
     if (peek === undefined) return { type: "gone" };
     this.#noteLimit(kind, peek.is_kind_limited);
+    if (early !== undefined && early.rows.length > 0) {
+      return leased(request, early, await this.#promote(kind, peek), lookedAt);
+    }
     const choice = chooseLook(peek, turns.isAfterSolo(session));
     if (choice.type !== "turns" && choice.type !== "solo") return choice;
     const ready = choice.type === "turns" ? await this.#promote(kind, peek) : [];
-    const marked = await this.#database.withConnection((connection) => mark(connection, request, peek, ready));
-    if (marked === undefined) return { type: "gone" };
-    if (marked.rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
-    const resources = new Map(marked.resources.map((row) => [row.id, resourceFromRow(row)]));
-    const items = marked.rows.map((row) => toMarkedItem(row, resources.get(row.resource_id), lookedAt));
-    turns.served(session, ready, items);
-    return { type: "leased", items };
+    const items = Math.min(maxItems, peek.room, peek.kind_room ?? maxItems, Math.floor(peek.tokens ?? maxItems));
+    const taken = await this.#database.withConnection((connection) =>
+      takeLeases(connection, {
+        ...{ sessionId: session.sessionId, kind, maxItems, isKindLimited: peek.is_kind_limited },
+        ...{ steps: ready.length === 0 ? [] : turns.plan(ready, items), isUnlessStruck: false },
+      }),
+    );
+    if (taken === undefined) return { type: "gone" };
+    if (taken.rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
+    return leased(request, taken, ready, lookedAt);
+  }
+
+  async #peek({ session, kind }: LookRequest, connection: Connection = this.#database): Promise<Peeked> {
+    const [peek] = await connection.query<PeekRow>(PEEK, [session.sessionId, kind.resourceGroup, kind.kind]);
+    return { peek, taken: undefined };
+  }
+
+  /**
+   * What PEEK would decide is not known yet, so this takes nothing where it could decide otherwise: while a struck item is due. All
+   * other limits hold by the statement that takes.
+   */
+  async #peekAndTake(request: LookRequest): Promise<Peeked> {
+    const { session, kind, maxItems, turns } = request;
+    return this.#database.withConnection(async (connection) => {
+      const [{ peek }, taken] = await allAnswered([
+        this.#peek(request, connection),
+        takeLeases(connection, {
+          ...{ sessionId: session.sessionId, kind, maxItems, isKindLimited: this.isLimited(kind) },
+          ...{ steps: turns.plan(CLASSES, maxItems), isUnlessStruck: true },
+        }),
+      ]);
+      return { peek, taken };
+    });
   }
 
   /** Whether the leases of the kind were limited when this replica looked last: then the end of one lets others look again. */
@@ -175,6 +197,11 @@ export class LeaseQuery {
   }
 }
 
+interface Peeked {
+  readonly peek: PeekRow | undefined;
+  readonly taken: Taken | undefined;
+}
+
 /** Returns all leases of sessions that ended, in the transaction that ended them but in a statement of its own. */
 export async function returnLeasesOf(connection: Connection, sessionIds: readonly string[]): Promise<DueHint[]> {
   if (sessionIds.length === 0) return [];
@@ -201,52 +228,11 @@ export function toDueHints(rows: readonly DueRow[]): DueHint[] {
   return rows.map((row) => ({ resourceGroup: row.resource_group, kind: row.kind, inMs: row.in_ms }));
 }
 
-/**
- * One transaction in one round trip: sent together, run in order. What is taken is counted in statements after the ones that lock,
- * and read after it was taken. When one fails, those behind it fail too, and COMMIT rolls back.
- *
- * No classes: a struck item. The order of the locks is that of work/SPEC.md.
- */
-async function mark(
-  connection: Connection,
-  { session: { sessionId }, kind, maxItems, turns }: LookRequest,
-  peek: PeekRow,
-  ready: readonly Priority[],
-): Promise<Marked | undefined> {
-  const isKindLocked = peek.is_kind_limited;
-  const values = [sessionId, kind.resourceGroup, kind.kind, maxItems, isKindLocked];
-  const items = Math.min(maxItems, peek.room, peek.kind_room ?? maxItems, Math.floor(peek.tokens ?? maxItems));
-  const [, , locked, rows, resources] = await allDone([
-    connection.query(BEGIN),
-    isKindLocked ? connection.query(LOCK_KIND, [kind.resourceGroup, kind.kind]) : [],
-    connection.query(LOCK_SESSION, [sessionId]),
-    ready.length === 0
-      ? connection.query<MarkedRow>(MARK_SOLO, values)
-      : connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(turns.plan(ready, items))]),
-    connection.query<ResourceRow>(READ_LEASED, [sessionId, READ_ALONG_MAX_BYTES]),
-    connection.query(COMMIT),
-  ]);
-  return locked.length === 0 ? undefined : { rows, resources };
-}
-
-interface Marked {
-  readonly rows: readonly MarkedRow[];
-  readonly resources: readonly ResourceRow[];
-}
-
-/** As Promise.all, but a rejection waits for the others: the connection is nobody else's before all is answered. */
-async function allDone<T extends readonly unknown[]>(promises: [...T]): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
-}
-
-function stepArrays(steps: readonly Step[]): unknown[][] {
-  return [
-    steps.map((step) => step.priority),
-    steps.map((step) => step.after),
-    steps.map((step) => step.skipped),
-    steps.map((step) => step.taken),
-  ];
+function leased({ session, turns }: LookRequest, taken: Taken, ready: readonly Priority[], lookedAt: number): Look {
+  const resources = new Map(taken.resources.map((row) => [row.id, resourceFromRow(row)]));
+  const items = taken.rows.map((row) => toMarkedItem(row, resources.get(row.resource_id), lookedAt));
+  turns.served(session, ready, items);
+  return { type: "leased", items };
 }
 
 function toMarkedItem(row: MarkedRow, resource: Resource | undefined, lookedAt: number): MarkedItem {

@@ -73,7 +73,8 @@ export class WaitingRoom {
   /** A session holds fewer leases now. Its calls look again, whether they found it full or are about to: the look sees the past. */
   lookAgain(sessionId: string): void {
     for (const { session } of this.#waiters) {
-      if (session.sessionId === sessionId) this.ring(session.kinds.map((kind) => ({ ...kind, inMs: 0 })));
+      if (session.sessionId !== sessionId) continue;
+      for (const kind of session.kinds) this.#dispatchers.get(kindId(kind))?.dispatcher.lookAgain();
     }
   }
 

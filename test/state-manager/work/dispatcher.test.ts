@@ -29,15 +29,20 @@ function marked(name: string): MarkedItem {
 
 /** A lease query whose answers the test gives; the database's own behaviour is tested in lease-query.pg.test.ts. */
 class ScriptedQuery {
-  readonly looks: { sessionId: string; kind: string; answer: (look: Look) => void; fail: (error: Error) => void }[] =
-    [];
+  readonly looks: {
+    sessionId: string;
+    kind: string;
+    isExpected: boolean;
+    answer: (look: Look) => void;
+    fail: (error: Error) => void;
+  }[] = [];
   concurrent = 0;
   maxConcurrent = 0;
 
-  look({ session: { sessionId }, kind }: LookRequest): Promise<Look> {
+  look({ session: { sessionId }, kind, isExpected }: LookRequest): Promise<Look> {
     this.maxConcurrent = Math.max(this.maxConcurrent, ++this.concurrent);
     return new Promise<Look>((answer, fail) => {
-      this.looks.push({ sessionId, kind: kind.kind, answer, fail });
+      this.looks.push({ sessionId, kind: kind.kind, isExpected, answer, fail });
     }).finally(() => this.concurrent--);
   }
 
@@ -108,6 +113,30 @@ describe("Dispatcher", () => {
     await query.answer(1, NOTHING);
     await settled();
     expect(query.looks).toHaveLength(2);
+  });
+
+  test("what rang is expected by one look, and by none of a session for which it was in vain last", async () => {
+    const { query, enter, ring } = setUp();
+    enter("a");
+    await query.answer(0, NOTHING);
+    for (const n of [1, 2]) {
+      ring();
+      await query.answer(n, NOTHING);
+    }
+    ring();
+    await query.answer(3, { type: "leased", items: [marked("x")] });
+    enter("b");
+    await query.answer(4, NOTHING);
+    ring();
+    await query.answer(5, NOTHING);
+    expect(query.looks.map(({ sessionId, isExpected }) => [sessionId, isExpected])).toEqual([
+      ["a", false],
+      ["a", true],
+      ["a", false],
+      ["a", false],
+      ["b", false],
+      ["b", true],
+    ]);
   });
 
   test("looks again when the next item is due", async () => {

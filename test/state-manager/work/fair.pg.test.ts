@@ -63,7 +63,7 @@ async function pagesOf({ text }: Statement, values: string): Promise<number> {
 
 /** Of a lease of 50 from class 0 that goes on after `namespace`. */
 const pagesOfLease = (namespace: string) =>
-  pagesOf(MARK_TURNS, `'${sessionId}', 'apps', 'Widget', 50, false, '{0}', '{${namespace}}', '{0}', '{116}'`);
+  pagesOf(MARK_TURNS, `'${sessionId}', 'apps', 'Widget', 50, false, '{0}', '{${namespace}}', '{0}', '{116}', true`);
 
 /** Of the question whether there is anything to lease. */
 const pagesOfPeek = () => pagesOf(PEEK, `'${sessionId}', 'apps', 'Widget'`);
@@ -138,15 +138,17 @@ describe("turns over namespaces", { timeout: 120_000 }, () => {
 
 describe("shares of the classes", { timeout: 120_000 }, () => {
   test.each([
-    [400, 1],
-    [1_000, 50],
-  ])("of %i leases taken by %i every class gets a tenth at least", async (all, maxItems) => {
+    [400, 1, false],
+    [400, 1, true],
+    [1_000, 50, false],
+    [1_000, 50, true],
+  ])("of %i leases taken by %i every class gets a tenth at least; expected: %s", async (all, maxItems, isExpected) => {
     await fillQueue(work, 4_400, { namespace: "'ns' || i % 7", priority: "i % 4 - 1" });
     const query = new LeaseQuery(work.store.database);
     const turns = new Turns();
     const leased = new Map<Priority, number>();
     for (let total = 0; total < all; ) {
-      const look = await query.look({ session: { ...known, sessionId }, kind: KIND, maxItems, turns });
+      const look = await query.look({ session: { ...known, sessionId }, kind: KIND, maxItems, turns, isExpected });
       if (look.type !== "leased") throw new Error(`after ${total} leases: ${look.type}`);
       for (const { priority } of look.items) leased.set(priority, (leased.get(priority) ?? 0) + 1);
       total += look.items.length;

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Statement } from "../../../src/state-manager/store/database.js";
-import { MARK_SOLO, MARK_TURNS, PEEK, PROMOTE } from "../../../src/state-manager/store/statements/lease-work.js";
+import {
+  MARK_SOLO,
+  MARK_TURNS,
+  PEEK,
+  PROMOTE,
+  READ_LEASED,
+} from "../../../src/state-manager/store/statements/lease-work.js";
 import { listWork } from "../../../src/state-manager/store/statements/list-work.js";
 import { RENEW_SESSION } from "../../../src/state-manager/store/statements/sessions.js";
 import {
@@ -51,8 +57,9 @@ const MARK = ["$session", "'apps'", "'Widget'", "50", "false"];
 const IN_QUEUE = ["work_items_ready", "work_items_scheduled", "work_items_struck"];
 
 const STATEMENTS: [string, Statement, string[], string[]][] = [
-  ["mark-leases", MARK_TURNS, [...MARK, "'{0,1}'", "'{a,b}'", "'{0,0}'", "'{116,116}'"], ["work_items_ready"]],
+  ["mark-leases", MARK_TURNS, [...MARK, "'{0,1}'", "'{a,b}'", "'{0,0}'", "'{116,116}'", "true"], ["work_items_ready"]],
   ["mark-solo", MARK_SOLO, MARK, ["work_items_struck"]],
+  ["read-leased", READ_LEASED, ["$session", "1000"], ["work_items_leased", "resources_pkey"]],
   ["promote-work", PROMOTE, ["'apps'", "'Widget'"], ["work_items_scheduled"]],
   ["peek-work", PEEK, MARK.slice(0, 3), IN_QUEUE],
   ["pulse", PULSE, ["'{apps}'", "'{Widget}'"], IN_QUEUE],
@@ -91,5 +98,7 @@ describe(`with ${ITEMS} due items`, () => {
     const ids = items.map((item) => Number(item.resource.id)).sort((a, b) => b - a);
     expect(ids).toEqual(Array.from({ length: 50 }, (_, i) => ITEMS - 1 - 3 * i));
     expect((await work.statements()).get("mark-leases")).toBe(1);
+    // The objects came along.
+    expect((await work.statements()).has("read-resources-by-key")).toBe(false);
   });
 });

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { LeaseQuery } from "../../../src/state-manager/work/lease-query.js";
+import { Turns } from "../../../src/state-manager/work/turns.js";
 import type { LeasedItem } from "../../../src/state-manager/work/work-service.js";
 import { until } from "../../support/until.js";
-import { fillQueue, first, leaseNow, openWork, registration, report, type Work, write } from "./open-work.js";
+import { fillQueue, first, KIND, leaseNow, openWork, registration, report, type Work, write } from "./open-work.js";
 
 let work: Work;
 beforeEach(async () => {
@@ -97,4 +99,24 @@ test("a waiting call gets a struck item when its back-off ends, without a pulse"
   await until(async () => (await work.statements()).get("peek-work"));
   expect((await waiting).map((item) => item.isSolo)).toEqual([true]);
   expect((await work.statements()).get("peek-work")).toBeLessThanOrEqual(3);
+});
+
+test("a look that expects work leases at once, but a struck item alone all the same", async () => {
+  const { name, instanceId, ...over } = registration({ instanceId: "a" });
+  const sessionId = await enter("a");
+  const session = { ...over, name, instanceId, sessionId };
+  const query = new LeaseQuery(work.store.database);
+  const turns = new Turns();
+  const leased = async () => {
+    const look = await query.look({ session, kind: KIND, maxItems: 1, turns, isExpected: true });
+    return look.type === "leased" ? look.items.map(({ key, isSolo }) => [key.name, isSolo]) : look.type;
+  };
+  const sent = async () => (await work.statements()).get("mark-leases");
+  await fillQueue(work, 4);
+  expect(await leased()).toEqual([["r4", false]]);
+  expect(await sent()).toBe(1);
+  await work.sql("DELETE FROM work_items WHERE name = 'r4'");
+  await strike(["r2"]);
+  expect(await leased()).toEqual([["r2", true]]);
+  expect(await leased()).toBe("full");
 });

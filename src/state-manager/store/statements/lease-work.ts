@@ -186,7 +186,8 @@ function nextNamespace(which: string): string {
 
 /**
  * $1..$5 as above; $6 classes, $7 the namespace each served last, $8 how many items to pass over, $9 how many to look at (parallel
- * arrays): leases ready items step by step until there is no room (work/turns.ts makes the steps).
+ * arrays): leases ready items step by step until there is no room (work/turns.ts makes the steps). $10: none while a struck item of
+ * the session's kinds is due.
  *
  * A step walks from namespace to namespace by the index, beginning after the one served last and around once, and takes the
  * earliest item of each; when that is not enough, the second of each, and so on. Rows are made only as the LIMITs ask for them:
@@ -231,7 +232,10 @@ export const MARK_TURNS: Statement = {
     due AS MATERIALIZED (
       SELECT c.ctid, w.due_at FROM candidate c CROSS JOIN LATERAL (
         SELECT w.due_at FROM work_items w WHERE w.ctid = c.ctid AND ${READY} FOR UPDATE SKIP LOCKED) w
-      LIMIT (SELECT items FROM room))`,
+      LIMIT (SELECT CASE WHEN $10::boolean AND EXISTS (
+          SELECT FROM session_kinds k JOIN work_items w ON w.resource_group = k.resource_group AND w.kind = k.kind
+          WHERE k.session_id = $1 AND ${STRUCK} AND w.due_at <= clock.now)
+        THEN 0 ELSE room.items END FROM room, clock))`,
     false,
   ),
 };
