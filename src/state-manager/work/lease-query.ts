@@ -102,7 +102,13 @@ export class LeaseQuery {
     if (peek === undefined) return { type: "gone" };
     this.#noteLimit(kind, peek.is_kind_limited);
     if (early !== undefined && early.rows.length > 0) {
-      return leased(request, early, await this.#promote(kind, peek), lookedAt);
+      // What came due takes part in the next look. Should that fail, nobody has seen these leases.
+      const ready = await this.#promote(kind, peek).catch(async (error: unknown) => {
+        const tokens = early.rows.map((row) => row.lease_token);
+        await this.giveBack(session.sessionId, tokens).catch(() => []);
+        throw error;
+      });
+      return leased(request, early, ready, lookedAt);
     }
     const choice = chooseLook(peek, turns.isAfterSolo(session));
     if (choice.type !== "turns" && choice.type !== "solo") return choice;

@@ -44,7 +44,7 @@ export async function takeLeases(connection: Connection, taking: Taking): Promis
     steps.length === 0
       ? connection.query<MarkedRow>(MARK_SOLO, values)
       : connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(steps), isUnlessStruck]),
-    connection.query<ResourceRow>(READ_LEASED, [sessionId, READ_ALONG_MAX_BYTES]),
+    connection.query<ResourceRow>(READ_LEASED, [READ_ALONG_MAX_BYTES]),
     connection.query(COMMIT),
   ]);
   return locked.length === 0 ? undefined : { rows, resources };

@@ -59,7 +59,7 @@ const IN_QUEUE = ["work_items_ready", "work_items_scheduled", "work_items_struck
 const STATEMENTS: [string, Statement, string[], string[]][] = [
   ["mark-leases", MARK_TURNS, [...MARK, "'{0,1}'", "'{a,b}'", "'{0,0}'", "'{116,116}'", "true"], ["work_items_ready"]],
   ["mark-solo", MARK_SOLO, MARK, ["work_items_struck"]],
-  ["read-leased", READ_LEASED, ["$session", "1000"], ["work_items_leased", "resources_pkey"]],
+  ["read-leased", READ_LEASED, ["1000"], ["resources_pkey"]],
   ["promote-work", PROMOTE, ["'apps'", "'Widget'"], ["work_items_scheduled"]],
   ["peek-work", PEEK, MARK.slice(0, 3), IN_QUEUE],
   ["pulse", PULSE, ["'{apps}'", "'{Widget}'"], IN_QUEUE],

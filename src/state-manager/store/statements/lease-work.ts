@@ -14,6 +14,9 @@ const READY = "w.is_ready AND w.lease_token IS NULL AND NOT w.is_struck";
 const SCHEDULED = "NOT w.is_ready AND w.lease_token IS NULL AND NOT w.is_struck";
 const STRUCK = "w.is_struck AND w.lease_token IS NULL";
 
+/** A setting of the transaction, in which the statement that marks tells the next one what it has leased: ids, in order. */
+const LEASED_NOW = "reconcile.leased_now";
+
 /** Whether work items `w` are of the shards that the array `shards` names; an empty one stands for all. */
 function ofShards(shards: string): string {
   return `(${shards} = '{}' OR w.shard_id = ANY (${shards}::text[]))`;
@@ -171,8 +174,10 @@ function markLeases(due: string, isSolo: boolean): string {
         (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms),
     spent AS (
       UPDATE sessions s SET tokens = room.tokens - (SELECT count(*) FROM marked), tokens_at = clock.now
-      FROM room, clock WHERE s.session_id = room.session_id AND room.passes_per_second > 0 AND EXISTS (SELECT FROM marked))
-    SELECT * FROM marked ORDER BY turn`;
+      FROM room, clock WHERE s.session_id = room.session_id AND room.passes_per_second > 0 AND EXISTS (SELECT FROM marked)),
+    told AS MATERIALIZED (
+      SELECT set_config('${LEASED_NOW}', array_agg(resource_id ORDER BY turn)::text, true) FROM marked)
+    SELECT marked.* FROM marked CROSS JOIN told ORDER BY turn`;
 }
 
 /** The earliest item of the next namespace with ready items of the step's class, where `which` says after what. */
@@ -254,18 +259,16 @@ export const MARK_SOLO: Statement = {
 };
 
 /**
- * $1 session, $2 bytes: the resources that this transaction has leased to it, up to so many bytes of them; the rest is read at
- * hand-out. Run behind the statement that marks, on a snapshot of its own (2.8). Whoever changes a resource locks its item first
- * and so waits for this transaction: what is read is the newest there is when the leases begin.
- *
- * The rows are told by the transaction that wrote them, so it need not be known which they are to send this along with the mark.
+ * $1 bytes: the resources that the statement before this one has leased, in the order of hand-out, up to so many bytes of them; the
+ * rest is read at hand-out. On a snapshot of its own (2.8): whoever changes a resource locks its item first and so waits for this
+ * transaction, so what is read is the newest there is when the leases begin.
  */
 export const READ_LEASED: Statement = {
   name: "read-leased",
   text: `
     SELECT ${RESOURCE_COLUMNS} FROM (
-      SELECT r.*, sum(r.bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes_so_far
-      FROM work_items w JOIN resources r ON r.id = w.lease_resource_id
-      WHERE w.lease_session_id = $1 AND w.xmin = pg_current_xact_id()::xid) r
-    WHERE bytes_so_far <= $2::bigint`,
+      SELECT r.*, sum(r.bytes) OVER (ORDER BY leased.turn) AS bytes_so_far
+      FROM unnest(nullif(current_setting('${LEASED_NOW}', true), '')::bigint[]) WITH ORDINALITY AS leased (id, turn)
+      JOIN resources r ON r.id = leased.id) r
+    WHERE bytes_so_far <= $1::bigint`,
 };
