@@ -46,7 +46,8 @@ const QUEUE_MAX_ITEMS = 20_000;
 const QUEUE_MAX_BYTES = 64 * 1024 * 1024;
 /**
  * Answers given in one turn of the event loop. Each costs writing and brings its caller's next request: given all at once, they
- * would keep the replies of PostgreSQL to the next transaction waiting, and PostgreSQL idle with them.
+ * would keep the replies of PostgreSQL to the next transaction waiting, and PostgreSQL idle with them. The reports of one call are
+ * one answer.
  */
 const ANSWERS_PER_TURN = 4;
 /** The longest a run that has committed waits for the next transaction to be sent before it is handed over. */
@@ -256,8 +257,17 @@ function refuse(batch: readonly QueuedCommand[], error: unknown): void {
 }
 
 async function answerInTurns(batch: readonly QueuedCommand[], outcomes: readonly ItemOutcome[]): Promise<void> {
+  let answers = 0;
   for (const [i, outcome] of outcomes.entries()) {
-    if (i > 0 && i % ANSWERS_PER_TURN === 0) await new Promise(setImmediate);
+    if (!isSameAnswer(batch[i - 1]?.commands[0], batch[i]?.commands[0]) && ++answers > ANSWERS_PER_TURN) {
+      answers = 1;
+      await new Promise(setImmediate);
+    }
     batch[i]?.resolve(outcome);
   }
+}
+
+/** A call hands in all its reports at once. */
+function isSameAnswer(a: Command | undefined, b: Command | undefined): boolean {
+  return a?.type === "report" && b?.type === "report" && a.session === b.session;
 }
