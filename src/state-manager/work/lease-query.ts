@@ -19,7 +19,7 @@ import {
 } from "../store/statements/work-items.js";
 import { type Choice, chooseLook } from "./choose-look.js";
 import type { KnownSession } from "./sessions.js";
-import { allAnswered, type Taken, takeLeases } from "./take-leases.js";
+import { type Taken, takeLeases, takenLeases } from "./take-leases.js";
 import type { Turns } from "./turns.js";
 
 /** An item just leased. */
@@ -114,19 +114,18 @@ export class LeaseQuery {
     if (choice.type !== "turns" && choice.type !== "solo") return choice;
     const ready = choice.type === "turns" ? await this.#promote(kind, peek) : [];
     const items = Math.min(maxItems, peek.room, peek.kind_room ?? maxItems, Math.floor(peek.tokens ?? maxItems));
-    const taken = await this.#database.withConnection((connection) =>
-      takeLeases(connection, {
-        ...{ sessionId: session.sessionId, kind, maxItems, isKindLimited: peek.is_kind_limited },
-        ...{ steps: ready.length === 0 ? [] : turns.plan(ready, items), isUnlessStruck: false },
-      }),
-    );
+    const statements = takeLeases({
+      ...{ sessionId: session.sessionId, kind, maxItems, isKindLimited: peek.is_kind_limited },
+      ...{ steps: ready.length === 0 ? [] : turns.plan(ready, items), isUnlessStruck: false },
+    });
+    const taken = takenLeases(await this.#database.queryAll(statements));
     if (taken === undefined) return { type: "gone" };
     if (taken.rows.length === 0) return { type: "nothing", nextInMs: LOCKED_RETRY_MS };
     return leased(request, taken, ready, lookedAt);
   }
 
-  async #peek({ session, kind }: LookRequest, connection: Connection = this.#database): Promise<Peeked> {
-    const [peek] = await connection.query<PeekRow>(PEEK, [session.sessionId, kind.resourceGroup, kind.kind]);
+  async #peek({ session, kind }: LookRequest): Promise<Peeked> {
+    const [peek] = await this.#database.query<PeekRow>(PEEK, [session.sessionId, kind.resourceGroup, kind.kind]);
     return { peek, taken: undefined };
   }
 
@@ -134,18 +133,14 @@ export class LeaseQuery {
    * What PEEK would decide is not known yet, so this takes nothing where it could decide otherwise: while a struck item is due. All
    * other limits hold by the statement that takes.
    */
-  async #peekAndTake(request: LookRequest): Promise<Peeked> {
-    const { session, kind, maxItems, turns } = request;
-    return this.#database.withConnection(async (connection) => {
-      const [{ peek }, taken] = await allAnswered([
-        this.#peek(request, connection),
-        takeLeases(connection, {
-          ...{ sessionId: session.sessionId, kind, maxItems, isKindLimited: this.isLimited(kind) },
-          ...{ steps: turns.plan(CLASSES, maxItems), isUnlessStruck: true },
-        }),
-      ]);
-      return { peek, taken };
+  async #peekAndTake({ session: { sessionId }, kind, maxItems, turns }: LookRequest): Promise<Peeked> {
+    const peek = { statement: PEEK, values: [sessionId, kind.resourceGroup, kind.kind] };
+    const statements = takeLeases({
+      ...{ sessionId, kind, maxItems, isKindLimited: this.isLimited(kind) },
+      ...{ steps: turns.plan(CLASSES, maxItems), isUnlessStruck: true },
     });
+    const answers = await this.#database.queryAll([peek, ...statements]);
+    return { peek: answers[0]?.[0] as PeekRow | undefined, taken: takenLeases(answers) };
   }
 
   /** Whether the leases of the kind were limited when this replica looked last: then the end of one lets others look again. */

@@ -1,5 +1,5 @@
 import type { KindRef } from "../../resource/key.js";
-import { BEGIN, COMMIT, type Connection } from "../store/database.js";
+import type { BoundStatement } from "../store/database.js";
 import type { ResourceRow } from "../store/resource-row.js";
 import { MARK_SOLO, MARK_TURNS, type MarkedRow, READ_LEASED } from "../store/statements/lease-work.js";
 import { LOCK_KIND } from "../store/statements/reconciled-kinds.js";
@@ -29,33 +29,30 @@ export interface Taken {
 const READ_ALONG_MAX_BYTES = 3 * 1024 * 1024;
 
 /**
- * One transaction in one round trip: sent together, run in order. What is taken is counted in statements after the ones that lock,
- * and read after it was taken. When one fails, those behind it fail too, and COMMIT rolls back.
- *
- * Undefined: the session is over. The order of the locks is that of work/SPEC.md.
+ * The statements that take leases, for one `queryAll`: one transaction, one round trip. What is taken is counted in statements after
+ * the ones that lock, and read after it was taken. The order of the locks is that of work/SPEC.md.
  */
-export async function takeLeases(connection: Connection, taking: Taking): Promise<Taken | undefined> {
+export function takeLeases(taking: Taking): readonly BoundStatement[] {
   const { sessionId, kind, maxItems, isKindLimited, steps, isUnlessStruck } = taking;
-  const values = [sessionId, kind.resourceGroup, kind.kind, maxItems, isKindLimited];
-  const [, , locked, rows, resources] = await allAnswered([
-    connection.query(BEGIN),
-    isKindLimited ? connection.query(LOCK_KIND, [kind.resourceGroup, kind.kind]) : [],
-    connection.query(LOCK_SESSION, [sessionId]),
+  const { resourceGroup } = kind;
+  const lockKind = { statement: LOCK_KIND, values: [resourceGroup, kind.kind] };
+  const values = [sessionId, resourceGroup, kind.kind, maxItems, isKindLimited];
+  return [
+    ...(isKindLimited ? [lockKind] : []),
+    { statement: LOCK_SESSION, values: [sessionId] },
     steps.length === 0
-      ? connection.query<MarkedRow>(MARK_SOLO, values)
-      : connection.query<MarkedRow>(MARK_TURNS, [...values, ...stepArrays(steps), isUnlessStruck]),
-    connection.query<ResourceRow>(READ_LEASED, [READ_ALONG_MAX_BYTES]),
-    connection.query(COMMIT),
-  ]);
-  return locked.length === 0 ? undefined : { rows, resources };
+      ? { statement: MARK_SOLO, values }
+      : { statement: MARK_TURNS, values: [...values, ...stepArrays(steps), isUnlessStruck] },
+    { statement: READ_LEASED, values: [READ_ALONG_MAX_BYTES] },
+  ];
 }
 
-/** As Promise.all, but a rejection waits for the others: the connection is nobody else's before all is answered. */
-export async function allAnswered<T extends readonly unknown[]>(
-  queries: [...T],
-): Promise<{ -readonly [P in keyof T]: Awaited<T[P]> }> {
-  await Promise.allSettled(queries);
-  return Promise.all(queries);
+/** What came back from these statements, or from others with these at their end; undefined: the session is over. */
+export function takenLeases(answers: readonly (readonly unknown[])[]): Taken | undefined {
+  const [locked, rows, resources] = answers.slice(-3);
+  if (locked === undefined || locked.length === 0) return undefined;
+  // As the last two statements say.
+  return { rows: rows as readonly MarkedRow[], resources: resources as readonly ResourceRow[] };
 }
 
 function stepArrays(steps: readonly Step[]): unknown[][] {
