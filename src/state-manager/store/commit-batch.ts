@@ -7,7 +7,7 @@ import { keyId } from "../../resource/key.js";
 import { BEGIN, type BoundStatement, COMMIT, type Connection, type Database, rollBack } from "./database.js";
 import { type CommitResult, type DecidedBatch, decideBatch } from "./decide-batch.js";
 import { constraintOf, isFromServer, isGoingAway, isPartitionMissing, sqlState } from "./driver-errors.js";
-import { decideAtTip, idsAhead, type LogTip, ONLY_LOG, randomFingerprint, tipAfter } from "./log-tip.js";
+import { type DecidedAtTip, idsAhead, idsOf, LogTip, ONLY_LOG, randomFingerprint } from "./log-tip.js";
 import { readOwners, wishedOwners } from "./read-owners.js";
 import { readStates } from "./read-states.js";
 import { findFingerprint, type LogEndRequest, type LogEndRow, lockHeads, readLogEnds } from "./statements/events.js";
@@ -36,65 +36,83 @@ export class BatchCommitter {
   readonly #logCount: number;
   /** Bucket of the newest event seen: lets the read of the last event skip older partitions. A hint, never trusted. */
   #bucketHint = 0;
-  /** Undefined while a batch is under way, and when what it left behind is not known. */
+  /** Undefined with several logs, and when where the log ends has to be read. */
   #tip: LogTip | undefined;
   #batchesToRead = 0;
+  /** With one log: settles when the batch begun last is over, and all before it. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(database: Database, logCount: number) {
     this.#database = database;
     this.#logCount = logCount;
   }
 
-  /**
-   * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
-   * With `isRun` they are written only when every one of them is done; the outcomes tell which is not.
-   */
-  async commit(
-    commands: readonly Command[],
-    logs: ReadonlySet<number>,
-    { isRun = false, onSent }: CommitOptions = {},
-  ): Promise<CommitResult> {
-    const tip = this.#tip;
-    this.#tip = undefined;
-    const isBlind = !isRun && tip !== undefined && this.#batchesToRead-- <= 0;
-    const atTip = isBlind ? await this.#commitAtTip(commands, tip) : undefined;
-    if (atTip !== undefined) return atTip;
-    for (let violations = 0; ; ) {
-      try {
-        return await this.#commitRead(commands, [...logs], { isRun, onSent });
-      } catch (error) {
-        if (!isKeyTaken(error) || ++violations > MAX_UNIQUE_VIOLATIONS) throw error;
-      }
-    }
+  /** Whether `commands` can be sent behind a batch that is not in yet: it costs nothing to be wrong. */
+  canFollow(commands: readonly Command[]): boolean {
+    return this.#batchesToRead <= 0 && this.#tip?.canDecide(commands) === true;
   }
 
-  /** One round trip. Undefined and without effect when the log ends elsewhere, a key is taken, or the batch needs reading. */
-  async #commitAtTip(commands: readonly Command[], tip: LogTip): Promise<CommitResult | undefined> {
-    const fingerprint = randomFingerprint();
-    const decided = decideAtTip(commands, tip, fingerprint);
-    if (decided === undefined) return undefined;
-    const ends = readLogEnds([ONLY_LOG], {
-      bucketHint: tip.bucket,
-      ids: Math.max(0, idsAhead(commands.length) - decided.ids.length),
-      fingerprint,
-      endsWith: tip.end.fingerprint,
-    });
+  /**
+   * Commits `commands` under the heads of `logs`. Throws without effect, except DEADLINE_EXCEEDED: then the outcome is unknown.
+   * With `isRun` they are written only when every one of them is done; the outcomes tell which is not. With one log batches settle
+   * in the order they were begun in, which is that of the log unless one of them fails.
+   */
+  commit(commands: readonly Command[], logs: ReadonlySet<number>, options: CommitOptions = {}): Promise<CommitResult> {
+    if (this.#logCount > 1) return this.#commitRead(commands, [...logs], options);
+    const committed = this.#commitInOrder(commands, this.#last, options);
+    this.#last = committed.catch(() => {});
+    return committed;
+  }
+
+  async #commitInOrder(
+    commands: readonly Command[],
+    before: Promise<unknown>,
+    options: CommitOptions,
+  ): Promise<CommitResult> {
+    const tip = options.isRun || this.#batchesToRead-- > 0 ? undefined : this.#tip;
+    const decided = tip?.decide(commands);
+    const atTip = tip && decided && (await this.#commitAtTip(tip, decided));
+    // Where it ends is known again when this batch is in.
+    if (atTip === undefined) this.#tip = undefined;
+    await before;
+    return atTip ?? this.#commitRead(commands, [ONLY_LOG], options);
+  }
+
+  /** One round trip. Undefined and without effect when the log ends elsewhere or a key is taken. */
+  async #commitAtTip(tip: LogTip, { decided, ends }: DecidedAtTip): Promise<CommitResult | undefined> {
     const statements = [lockHeads([ONLY_LOG]), ends, ...decided.writes];
     try {
       const written = await this.#database.withConnection((connection) =>
         runAndCommit(connection, statements, decided.stamp),
       );
-      const found = (written.rows[statements.indexOf(ends)] ?? []) as readonly LogEndRow[];
-      return await this.#finish({ ...decided, ids: [...decided.ids, ...idsOf(found)] }, found, written);
+      const [read] = (written.rows[statements.indexOf(ends)] ?? []) as readonly LogEndRow[];
+      if (read !== undefined) tip.learn(read);
+      return await this.#finish(decided, written);
     } catch (error) {
+      if (this.#tip === tip) this.#tip = undefined;
       if (isKeyTaken(error)) this.#batchesToRead = BATCHES_READ_AFTER_TAKEN_KEY;
       else if (!isTipMoved(error)) throw error;
       return undefined;
     }
   }
 
-  /** Two round trips: lock and read, then write and COMMIT. */
+  /** Again when a writer of another log, which is not held, takes a key between our read and our write. */
   async #commitRead(
+    commands: readonly Command[],
+    logs: readonly number[],
+    options: CommitOptions,
+  ): Promise<CommitResult> {
+    for (let violations = 0; ; ) {
+      try {
+        return await this.#readAndCommit(commands, logs, options);
+      } catch (error) {
+        if (!isKeyTaken(error) || ++violations > MAX_UNIQUE_VIOLATIONS) throw error;
+      }
+    }
+  }
+
+  /** Two round trips: lock and read, then write and COMMIT. */
+  async #readAndCommit(
     commands: readonly Command[],
     logs: readonly number[],
     { isRun, onSent }: CommitOptions,
@@ -112,17 +130,17 @@ export class BatchCommitter {
         throw error;
       }
     });
-    return this.#finish(decided, ends, written);
+    const result = await this.#finish(decided, written);
+    const [read] = ends;
+    if (this.#logCount === 1 && read !== undefined && result.batch.changes.length > 0)
+      this.#tip = new LogTip(decided, read);
+    return result;
   }
 
-  async #finish(decided: DecidedBatch, ends: readonly LogEndRow[], { lostReply }: Written): Promise<CommitResult> {
-    const { result, stamp } = decided;
+  async #finish({ result, stamp }: DecidedBatch, { lostReply }: Written): Promise<CommitResult> {
     // Only now: looking for it needs a connection, and the one that failed must not be held meanwhile.
     if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error);
-    if (result.batch.changes.length > 0) {
-      this.#bucketHint = stamp.bucket;
-      if (lostReply === undefined && this.#logCount === 1) this.#tip = tipAfter(decided, ends);
-    }
+    if (result.batch.changes.length > 0) this.#bucketHint = stamp.bucket;
     return result;
   }
 
@@ -152,7 +170,7 @@ export class BatchCommitter {
       owners: await readOwners(connection, commands, states, this.#logCount),
       fingerprint,
       stamp: stampOf(ends),
-      ids: idsOf(ends),
+      ids: idsOf(ends[0]),
     });
     return [decided, ends];
   }
@@ -253,10 +271,6 @@ function stampOf(ends: readonly LogEndRow[]): CommitStamp {
   if (first === undefined) throw new Error("a batch locks at least one log");
   const bucket = Math.max(first.now_bucket, ...ends.map((end) => end.last_bucket ?? 0));
   return { now: first.now, bucket };
-}
-
-function idsOf([end]: readonly LogEndRow[]): readonly bigint[] {
-  return end?.ids?.map(BigInt) ?? [];
 }
 
 function mayCreate(command: Command): boolean {

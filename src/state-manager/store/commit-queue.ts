@@ -67,6 +67,7 @@ export class CommitQueue {
   /** Logs held by transactions in flight. */
   readonly #busy = new Set<number>();
   readonly #inFlight = new Set<Promise<void>>();
+  #commandsInFlight = 0;
   #isScheduled = false;
   /** Runs that have committed and are not handed over yet, in that order. */
   #handOvers: (() => void)[] = [];
@@ -120,7 +121,7 @@ export class CommitQueue {
 
   /** One turn of the event loop later, so that requests which arrived together are committed together. */
   #schedule(): void {
-    if (this.#isScheduled || this.#inFlight.size >= this.#options.concurrency) return;
+    if (this.#isScheduled || (this.#inFlight.size >= this.#options.concurrency && !this.#mayFollow())) return;
     this.#isScheduled = true;
     setImmediate(() => this.#startAll());
   }
@@ -128,18 +129,38 @@ export class CommitQueue {
   #startAll(): void {
     this.#isScheduled = false;
     while (this.#inFlight.size < this.#options.concurrency) {
-      const batch = this.#take();
-      const [first] = batch;
-      if (first === undefined) return;
-      if (first.isRun) this.#start(first.logs, this.#commitRun(first));
-      else this.#start(logsOf(batch), this.#commit(batch.filter((item) => !item.isRun)));
+      if (!this.#startNext(this.#busy)) return;
+    }
+    if (this.#mayFollow() && this.#options.committer.canFollow(this.#queue.flatMap(({ commands }) => commands))) {
+      this.#startNext(NOTHING_BUSY);
     }
   }
 
-  #start(logs: Iterable<number>, committing: Promise<void>): void {
+  /**
+   * Whether as much has gathered as the one transaction in flight carries. Then PostgreSQL need not wait for us between the two: the
+   * next is sent behind the first, and finds the log as that leaves it.
+   */
+  #mayFollow(): boolean {
+    const { concurrency, logCount } = this.#options;
+    return logCount === 1 && this.#inFlight.size === concurrency && this.#queuedCommands >= this.#commandsInFlight;
+  }
+
+  #startNext(busy: ReadonlySet<number>): boolean {
+    const batch = this.#take(busy);
+    const [first] = batch;
+    if (first === undefined) return false;
+    const commands = batch.reduce((sum, item) => sum + item.commands.length, 0);
+    if (first.isRun) this.#start(first.logs, commands, this.#commitRun(first));
+    else this.#start(logsOf(batch), commands, this.#commit(batch.filter((item) => !item.isRun)));
+    return true;
+  }
+
+  #start(logs: Iterable<number>, commands: number, committing: Promise<void>): void {
     for (const log of logs) this.#busy.add(log);
+    this.#commandsInFlight += commands;
     const running = committing.finally(() => {
       for (const log of logs) this.#busy.delete(log);
+      this.#commandsInFlight -= commands;
       this.#inFlight.delete(running);
       // At once, before the answers of this batch are given: what is queued has gathered long enough.
       if (this.#queue.length > 0) this.#startAll();
@@ -151,10 +172,10 @@ export class CommitQueue {
    * The next batch, in order of arrival: commands, or one run alone. What has to wait keeps its logs for itself, or it might
    * wait for ever.
    */
-  #take(): (QueuedCommand | QueuedRun)[] {
+  #take(busy: ReadonlySet<number>): (QueuedCommand | QueuedRun)[] {
     const taken: (QueuedCommand | QueuedRun)[] = [];
     const left: (QueuedCommand | QueuedRun)[] = [];
-    const blocked = new Set(this.#busy);
+    const blocked = new Set(busy);
     let bytes = 0;
     for (const item of this.#queue) {
       const isFull =
@@ -247,6 +268,8 @@ export class CommitQueue {
     await this.#commit(batch.slice(half));
   }
 }
+
+const NOTHING_BUSY: ReadonlySet<number> = new Set();
 
 function logsOf(batch: readonly (QueuedCommand | QueuedRun)[]): Set<number> {
   return new Set(batch.flatMap((item) => item.logs));

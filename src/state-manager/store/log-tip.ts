@@ -1,25 +1,11 @@
 import { randomBytes } from "node:crypto";
 import type { Position } from "../../resource/change.js";
 import type { Command } from "../../resource/command.js";
+import type { BoundStatement } from "./database.js";
 import { type DecidedBatch, decideBatch } from "./decide-batch.js";
 import { INSERT_CREATED } from "./statements/created.js";
-import type { LogEndRow } from "./statements/events.js";
+import { type LogEndRow, readLogEnds } from "./statements/events.js";
 import type { CommitStamp } from "./write-draft.js";
-
-/**
- * Where the one log ended when this replica committed to it last, and what it drew and read for the batch after. It holds for as
- * long as nobody else commits, which the transaction itself finds out.
- *
- * With several logs there is none: ids are drawn ahead, and a key that changes its log must get a higher one with every life.
- */
-export interface LogTip {
-  readonly end: Position;
-  /** Of the event at the end. */
-  readonly bucket: number;
-  /** The database clock, and `performance.now()` when it was known here, so a little later. */
-  readonly clock: { readonly now: Date; readonly knownAt: number };
-  readonly ids: readonly bigint[];
-}
 
 /** The one log. */
 export const ONLY_LOG = 0;
@@ -27,53 +13,112 @@ export const ONLY_LOG = 0;
 const MAX_AGE_MS = 5_000;
 const MS_PER_BUCKET = 3_600_000;
 
-/** Ids to have in stock after a batch with `creates` that may create: enough for the next to be twice as large. */
-export function idsAhead(creates: number): number {
-  return creates === 0 ? 0 : 2 * creates + 8;
+/** A batch decided at the tip, and the statement that finds out whether the log ends there. */
+export interface DecidedAtTip {
+  readonly decided: DecidedBatch;
+  readonly ends: BoundStatement;
 }
 
 /**
- * Decides a batch that only creates, at the tip and on nothing read: as if none of its keys were taken, which the unique index
- * finds out. Undefined for any other batch, and when the tip has become too old or has too few ids.
+ * Where the one log ends when all is in that this replica has sent, and what it drew and read for what comes next. It holds for
+ * as long as nobody else commits, which every transaction finds out for itself.
+ *
+ * With several logs there is none: ids are drawn ahead, and a key that changes its log must get a higher one with every life.
  */
-export function decideAtTip(commands: readonly Command[], tip: LogTip, fingerprint: bigint): DecidedBatch | undefined {
-  if (tip.ids.length < commands.length || !commands.every(createsOrphan)) return undefined;
-  const stamp = stampAt(tip);
-  if (stamp === undefined) return undefined;
-  const decided = decideBatch(commands, {
-    logCount: 1,
-    ends: new Map([[ONLY_LOG, tip.end]]),
-    states: new Map(),
-    owners: new Map(),
-    fingerprint,
-    stamp,
-    ids: tip.ids,
-  });
-  const [write, ...others] = decided.writes;
-  return write?.statement === INSERT_CREATED && others.length === 0 ? decided : undefined;
+export class LogTip {
+  #end: Position;
+  /** Of the event at the end. */
+  #bucket: number;
+  #ids: readonly bigint[];
+  /** The database clock, and `performance.now()` when it was known here, so a little later. */
+  #clock: { readonly now: Date; readonly knownAt: number };
+
+  /** The tip behind a batch that wrote something, and was told the clock by `read`. */
+  constructor({ ends, stamp, ids }: DecidedBatch, read: LogEndRow) {
+    this.#end = endOf(ends);
+    this.#bucket = stamp.bucket;
+    this.#ids = ids;
+    this.#clock = clockOf(read);
+  }
+
+  /** Whether all `commands` create, so that nothing needs to be read, and the tip is young and has ids enough. */
+  canDecide(commands: readonly Command[]): boolean {
+    return this.#ids.length >= commands.length && this.#ageMs() <= MAX_AGE_MS && commands.every(createsOrphan);
+  }
+
+  /**
+   * Decides a batch as if none of its keys were taken, which the unique index finds out, and moves behind it at once. Undefined
+   * when it cannot.
+   */
+  decide(commands: readonly Command[]): DecidedAtTip | undefined {
+    if (!this.canDecide(commands)) return undefined;
+    const fingerprint = randomFingerprint();
+    const decided = decideBatch(commands, {
+      logCount: 1,
+      ends: new Map([[ONLY_LOG, this.#end]]),
+      states: new Map(),
+      owners: new Map(),
+      fingerprint,
+      stamp: this.#stamp(),
+      ids: this.#ids,
+    });
+    const [write, ...others] = decided.writes;
+    if (write?.statement !== INSERT_CREATED || others.length > 0) return undefined;
+    const ends = readLogEnds([ONLY_LOG], {
+      bucketHint: this.#bucket,
+      ids: Math.max(0, idsAhead(commands.length) - decided.ids.length),
+      fingerprint,
+      endsWith: this.#end.fingerprint,
+    });
+    this.#end = endOf(decided.ends);
+    this.#bucket = decided.stamp.bucket;
+    this.#ids = decided.ids;
+    return { decided, ends };
+  }
+
+  /** Takes over what a batch that is in has read. */
+  learn(read: LogEndRow): void {
+    this.#clock = clockOf(read);
+    this.#ids = [...this.#ids, ...idsOf(read)];
+  }
+
+  /** Never ahead of the database clock: what is due now must be due there. */
+  #stamp(): CommitStamp {
+    const now = new Date(this.#clock.now.getTime() + this.#ageMs());
+    // As PostgreSQL rounds.
+    return { now, bucket: Math.max(this.#bucket, Math.round(now.getTime() / MS_PER_BUCKET)) };
+  }
+
+  #ageMs(): number {
+    return Math.floor(performance.now() - this.#clock.knownAt);
+  }
+}
+
+/** Ids to have in stock after a batch with `creates` that may create: enough for two more that are half as large again. */
+export function idsAhead(creates: number): number {
+  return creates === 0 ? 0 : 3 * creates + 8;
+}
+
+/** The ids that came with a row. */
+export function idsOf(read: LogEndRow | undefined): readonly bigint[] {
+  return read?.ids?.map(BigInt) ?? [];
+}
+
+/** Of a batch (2.4); never 0. */
+export function randomFingerprint(): bigint {
+  return randomBytes(8).readBigInt64BE() || 1n;
 }
 
 function createsOrphan(command: Command): boolean {
   return command.type === "create" && !command.input.owner;
 }
 
-/** Never ahead of the database clock: what is due now must be due there. */
-function stampAt({ clock, bucket }: LogTip): CommitStamp | undefined {
-  const ageMs = Math.floor(performance.now() - clock.knownAt);
-  if (ageMs > MAX_AGE_MS) return undefined;
-  const now = new Date(clock.now.getTime() + ageMs);
-  // As PostgreSQL rounds.
-  return { now, bucket: Math.max(bucket, Math.round(now.getTime() / MS_PER_BUCKET)) };
+function clockOf({ now }: LogEndRow) {
+  return { now, knownAt: performance.now() };
 }
 
-/** The tip after a batch that wrote something, and was told the clock by `ends`. */
-export function tipAfter({ ends, stamp, ids }: DecidedBatch, [read]: readonly LogEndRow[]): LogTip | undefined {
+function endOf(ends: ReadonlyMap<number, Position>): Position {
   const end = ends.get(ONLY_LOG);
-  if (end === undefined || read === undefined) return undefined;
-  return { end, bucket: stamp.bucket, clock: { now: read.now, knownAt: performance.now() }, ids };
-}
-
-/** Of a batch (2.4); never 0. */
-export function randomFingerprint(): bigint {
-  return randomBytes(8).readBigInt64BE() || 1n;
+  if (end === undefined) throw new Error("the batch did not hold the only log");
+  return end;
 }

@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Change } from "../../../src/resource/change.js";
+import { type Change, ORIGIN, type Position } from "../../../src/resource/change.js";
+import type { CommittedBatch } from "../../../src/state-manager/log/change-log.js";
 import { createMetrics } from "../../../src/state-manager/observability/metrics.js";
 import { openStore, type PostgresStore } from "../../../src/state-manager/store/postgres-store.js";
 import { createDatabase } from "../../support/postgres.js";
 import { thing, thingKey } from "../../support/things.js";
 
-/** A replica, and how often it has read keys before it wrote. */
+/** A replica, how often it has read keys before it wrote, and what it has handed over. */
 interface Replica extends PostgresStore {
   reads(): Promise<number>;
+  readonly committed: readonly Change[];
 }
 
 let replicas: readonly [Replica, Replica];
@@ -23,19 +25,26 @@ afterEach(async () => {
 
 async function open(databaseUrl: string): Promise<Replica> {
   const metrics = createMetrics();
-  const store = await openStore({ databaseUrl, metrics, onCommitted: async () => {} });
+  const committed: Change[] = [];
+  const onCommitted = async ({ changes }: CommittedBatch) => void committed.push(...changes);
+  const store = await openStore({ databaseUrl, metrics, onCommitted });
   cleanups.push(() => store.close());
   const reads = async () => {
     const { values } = await metrics.postgresStatements.get();
     return values.find(({ labels }) => labels.statement === "read-resources-by-key")?.value ?? 0;
   };
-  return { ...store, reads };
+  return { ...store, reads, committed };
 }
 
 const create = (store: PostgresStore, name: string) => store.sink.submit({ type: "create", input: thing(name) });
 
 async function historyOf(store: PostgresStore): Promise<readonly Change[]> {
-  return store.log.read(0, { revision: 0n, fingerprint: 0n }, 500);
+  const changes: Change[] = [];
+  for (let after: Position = ORIGIN; ; after = changes.at(-1) ?? ORIGIN) {
+    const page = await store.log.read(0, after, 500);
+    if (page.length === 0) return changes;
+    changes.push(...page);
+  }
 }
 
 describe("a batch that only creates", () => {
@@ -82,4 +91,57 @@ describe("a batch that only creates", () => {
     await create(one, "later");
     expect((await one.reader.get(thingKey("later")))?.revision).toBe(4n);
   });
+
+  it("is sent behind one that is not in yet, and handed over behind it", async () => {
+    const [one] = replicas;
+    await create(one, "first");
+    const names = Array.from({ length: 2_000 }, (_, i) => `r${i}`);
+    // As many at once as make two batches: while one is under way, the other gathers.
+    await inLanes(40, names, (name) => create(one, name));
+    // The first, and those that grew beyond the ids drawn ahead.
+    expect(await one.reads()).toBeLessThan(10);
+    expect(one.committed.map(({ revision }) => revision)).toEqual(
+      Array.from({ length: 2_001 }, (_, i) => BigInt(i + 1)),
+    );
+    expect(one.committed).toEqual(await historyOf(one));
+  });
+
+  it("stands in the log once for every answer, while two replicas fight for the same names (I1, I2)", async () => {
+    const names = Array.from({ length: 1_500 }, (_, i) => `r${(i * 7) % 1_000}`);
+    const created = await Promise.all(
+      replicas.map(async (replica) => {
+        const own: string[] = [];
+        await inLanes(40, names, async (name) => {
+          const outcome = await create(replica, name).then(
+            (result) => result.outcome,
+            (error: { code?: string }) => error.code,
+          );
+          expect(["CREATED", "ALREADY_EXISTS"]).toContain(outcome);
+          if (outcome === "CREATED") own.push(name);
+        });
+        return own;
+      }),
+    );
+    const changes = await historyOf(replicas[0]);
+    expect(changes.map(({ revision }) => revision)).toEqual(changes.map((_, i) => BigInt(i + 1)));
+    expect(changes.map(({ resource }) => resource.key.name).sort()).toEqual(created.flat().sort());
+    expect(new Set(created.flat()).size).toBe(1_000);
+    for (const { committed } of replicas) {
+      const revisions = committed.map(({ revision }) => revision);
+      expect(revisions).toEqual([...revisions].sort((a, b) => (a < b ? -1 : 1)));
+    }
+  });
 });
+
+/** Runs `work` for every name, `lanes` at a time. */
+async function inLanes(
+  lanes: number,
+  names: readonly string[],
+  work: (name: string) => Promise<unknown>,
+): Promise<void> {
+  const left = names.values();
+  const lane = async () => {
+    for (const name of left) await work(name);
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
+}

@@ -7,13 +7,14 @@ import { keyOf, registration } from "../work/open-work.js";
 /** In how many turns of the event loop the commands of one batch are answered, in order. */
 async function answersByTurn(commands: readonly Command[]): Promise<number[]> {
   const committer = {
+    canFollow: () => false,
     commit: async (all: readonly Command[]) => ({
       outcomes: all.map(() => ({ type: "done", result: { outcome: "UPDATED", resource: undefined } })),
       batch: { changes: [], due: [], isCollecting: false },
     }),
   };
   const queue = new CommitQueue({
-    // The class has private members; the queue calls `commit` only.
+    // The class has private members; the queue calls these two only.
     committer: committer as unknown as BatchCommitter,
     logCount: 1,
     concurrency: 1,
