@@ -36,8 +36,8 @@ export class StreamKeys {
   }
 }
 
-/** Few enough that the writes of a batch go in few scripts, enough to spread over a cluster. */
-const CACHE_SLOTS = 16;
+/** Few enough that the writes of a batch go in few scripts (16 made each create a seventh dearer), enough to spread over a cluster. */
+const CACHE_SLOTS = 4;
 
 /** Which entries share a hash tag. By key, as a reader knows neither the shard nor the log of what it asks for. */
 export function cacheSlot(key: ResourceKey): number {
