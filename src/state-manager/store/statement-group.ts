@@ -18,8 +18,11 @@ interface Part {
   readonly rows: Row[];
 }
 
-/** What is prepared on a connection, by name, and the columns it answers with: they are described once. */
-const PREPARED = new WeakMap<pg.Connection, Map<string, readonly Column[]>>();
+/** What is prepared, and the columns it answers with: they are described once. */
+type Prepared = Pick<Part, "text" | "columns">;
+
+/** By name, on each connection. */
+const PREPARED = new WeakMap<pg.Connection, Map<string, Prepared>>();
 
 /**
  * Statements that go to PostgreSQL in one message and come back in one. It stops at the first that fails; outside of BEGIN and
@@ -31,7 +34,7 @@ const PREPARED = new WeakMap<pg.Connection, Map<string, readonly Column[]>>();
 export class StatementGroup extends pg.Query {
   readonly #parts: readonly Part[];
   readonly #types: pg.CustomTypesConfig;
-  #prepared = new Map<string, readonly Column[]>();
+  #prepared = new Map<string, Prepared>();
   /** The part that is being answered. */
   #at = 0;
   #failure: unknown;
@@ -60,17 +63,19 @@ export class StatementGroup extends pg.Query {
   /** Called by the driver when it is this group's turn. */
   override submit = (connection: pg.Connection) => {
     this.#prepared = preparedOn(connection);
+    const taken = this.#parts.find(({ name, text }) => (this.#prepared.get(name)?.text ?? text) !== text);
+    if (taken !== undefined) return new Error(`the statement ${taken.name} was prepared with another text`);
     connection.stream.cork();
     for (const part of this.#parts) {
       const { name, text, values } = part;
-      const columns = this.#prepared.get(name);
-      if (columns === undefined) {
+      const known = this.#prepared.get(name);
+      if (known === undefined) {
         // A group that failed may have prepared it.
         connection.close({ type: "S", name }, true);
         connection.parse({ name, text, types: [] }, true);
-      } else part.columns = columns;
+      } else part.columns = known.columns;
       connection.bind({ statement: name, values }, true);
-      if (columns === undefined) connection.describe({ type: "P", name: "" }, true);
+      if (known === undefined) connection.describe({ type: "P", name: "" }, true);
       connection.execute(null, true);
     }
     connection.sync();
@@ -111,12 +116,12 @@ export class StatementGroup extends pg.Query {
 
   /** Called by the driver when all are done, and then only. */
   handleReadyForQuery(): void {
-    for (const { name, columns } of this.#parts) this.#prepared.set(name, columns);
+    for (const { name, text, columns } of this.#parts) this.#prepared.set(name, { text, columns });
     (this as unknown as { callback: (error: unknown) => void }).callback(null);
   }
 }
 
-function preparedOn(connection: pg.Connection): Map<string, readonly Column[]> {
+function preparedOn(connection: pg.Connection): Map<string, Prepared> {
   let prepared = PREPARED.get(connection);
   if (prepared === undefined) {
     prepared = new Map();

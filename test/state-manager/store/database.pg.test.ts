@@ -67,6 +67,15 @@ describe("statements sent as one", () => {
     });
   });
 
+  test("are refused when a name stands for another text already, and the connection goes on", async () => {
+    await store.database.withConnection(async (connection) => {
+      await connection.queryAll([bound("same", "SELECT 1 AS one WHERE $1", true)]);
+      const other = connection.queryAll([bound("same", "SELECT 2 AS two WHERE $1", true)]);
+      await expect(other).rejects.toThrow("the statement same was prepared with another text");
+      expect(await connection.queryAll([bound("same", "SELECT 1 AS one WHERE $1", true)])).toEqual([[{ one: 1 }]]);
+    });
+  });
+
   test("are not sent at all with a value that is none", async () => {
     const sent = store.database.queryAll([bound("one", "SELECT $1::integer", {})]);
     await expect(sent).rejects.toThrow("a statement cannot take object as a parameter");
