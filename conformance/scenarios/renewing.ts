@@ -42,7 +42,7 @@ export const renewingScenarios: readonly Scenario[] = [
       await letPass(LEASE_MS / 2);
       const flaws = stage.server.calls
         .of("renew")
-        .flatMap(({ at, request }) => flawsOf(stage, at, request.leaseTokens));
+        .flatMap(({ at, request }, i, all) => flawsOf(stage, at, all[i - 1]?.at ?? 0, request.leaseTokens));
       check(flaws.length === 0, `${flaws[0]} (${flaws.length} such)`);
       check(
         stage.server.calls.of("renew").some(({ request }) => request.leaseTokens.length > 1),
@@ -134,16 +134,17 @@ function renewals(stage: Stage, from: number, to: number): { readonly count: num
   return { count: times.length, gapMs: Math.round(Math.max(...gaps)) };
 }
 
-/** What is wrong with one renewal's list. */
-function flawsOf(stage: Stage, at: number, tokens: readonly string[]): string[] {
+/** What is wrong with one renewal's list. What has happened since the one before may have crossed it, however long ago that is. */
+function flawsOf(stage: Stage, at: number, before: number, tokens: readonly string[]): string[] {
   const { leases } = stage.server;
+  const known = Math.min(before, at - CROSSING_MS);
   const missing = leases.all.filter(({ item, since, over }) => {
-    const isHeld = since < at - CROSSING_MS && (over === undefined || over.at > at);
+    const isHeld = since < known && (over === undefined || over.at > at);
     return isHeld && !tokens.includes(item.leaseToken);
   });
   const extra = tokens.filter((token) => {
     const lease = leases.of(token);
-    return lease === undefined || (lease.over !== undefined && lease.over.at < at - CROSSING_MS);
+    return lease === undefined || (lease.over !== undefined && lease.over.at < known);
   });
   return [
     ...missing.map(({ item }) => `left out the lease of ${item.resource?.key?.name}`),
