@@ -5,6 +5,7 @@ import { pathOf } from "../shell/pages.js";
 import type { Arrangement, SortColumn } from "./arrangement.js";
 import { GridRow } from "./grid-row.js";
 import type { RowView } from "./row-store.js";
+import { Slots } from "./slots.js";
 import { setTableFilters } from "./table-query.js";
 import { useMediaQuery } from "./use-media-query.js";
 import "./resource-grid.css";
@@ -33,13 +34,14 @@ const NARROW_ROW_HEIGHT_PX = 50;
 export function ResourceGrid({ view, arrangement }: { readonly view: RowView; readonly arrangement: Arrangement }) {
   const { rows } = view;
   const scroller = useRef<HTMLDivElement>(null);
+  const slots = useRef(new Slots());
   const isNarrow = useMediaQuery("(width < 700px)");
   const rowHeight = isNarrow ? NARROW_ROW_HEIGHT_PX : ROW_HEIGHT_PX;
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: useCallback(() => rowHeight, [rowHeight]),
-    overscan: 8,
+    overscan: 3,
     // The rows begin below the head, which then stays in sight and must not cover the current one.
     scrollMargin: HEAD_HEIGHT_PX,
     scrollPaddingStart: HEAD_HEIGHT_PX,
@@ -47,6 +49,12 @@ export function ResourceGrid({ view, arrangement }: { readonly view: RowView; re
   // biome-ignore lint/correctness/useExhaustiveDependencies: places are computed once for a height
   useEffect(() => virtualizer.measure(), [virtualizer, rowHeight]);
   const [current, setCurrent] = useState<string>();
+
+  const drawn = virtualizer.getVirtualItems().flatMap(({ index, start }) => {
+    const row = rows[index];
+    return row === undefined ? [] : [{ row, index, top: start - HEAD_HEIGHT_PX }];
+  });
+  const keys = slots.current.assign(drawn.map(({ row }) => row.uid));
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.target !== event.currentTarget || rows.length === 0) return;
@@ -73,12 +81,9 @@ export function ResourceGrid({ view, arrangement }: { readonly view: RowView; re
     >
       <Head arrangement={arrangement} />
       <div className="grid-body" role="rowgroup" style={{ height: virtualizer.getTotalSize() }}>
-        {virtualizer.getVirtualItems().map(({ index, start }) => {
-          const row = rows[index];
-          if (row === undefined) return null;
-          const top = start - HEAD_HEIGHT_PX;
-          return <GridRow key={row.uid} row={row} index={index} top={top} isCurrent={row.uid === current} />;
-        })}
+        {drawn.map(({ row, index, top }, at) => (
+          <GridRow key={keys[at]} row={row} index={index} top={top} isCurrent={row.uid === current} />
+        ))}
       </div>
       {rows.length === 0 && view.isComplete && <Nothing isHiding={view.held > 0} />}
     </div>

@@ -1,6 +1,6 @@
 import type { ClientResource } from "../../../src/client/client-resource.js";
 import { type Arrangement, comparator, matcher } from "./arrangement.js";
-import { mergeSorted } from "./merge-sorted.js";
+import { mendSorted } from "./mend-sorted.js";
 import { type Row, toRow } from "./row.js";
 
 /** More rows than this are not held: a tab has its limits (docs/dashboard.md). */
@@ -104,12 +104,11 @@ export class RowStore {
     this.#isDrawing = true;
     this.#atNextFrame(() => {
       this.#isDrawing = false;
-      const kept = this.#stale.size === 0 ? this.#view.rows : this.#view.rows.filter((row) => !this.#stale.has(row));
-      const order = comparator(this.#arrangement);
-      const added = [...this.#fresh].filter(matcher(this.#arrangement)).sort(order);
+      const added = [...this.#fresh].filter(matcher(this.#arrangement));
+      const rows = mendSorted(this.#view.rows, this.#stale, added, comparator(this.#arrangement));
       this.#stale.clear();
       this.#fresh.clear();
-      this.#show(mergeSorted(kept, added, order));
+      this.#show(rows);
     });
   }
 
