@@ -27,7 +27,7 @@ export class Dispatcher {
   #timerAt = Number.POSITIVE_INFINITY;
   #isLooking = false;
   #isRung = false;
-  /** Something came due that no look has seen yet. */
+  /** Something came due that no look has seen yet, or the last one left something behind. */
   #isWorkExpected = false;
   /** Sessions that could not lease what was expected last: they are full, or others are faster. They look before they take. */
   readonly #inVain = new WeakSet<KnownSession>();
@@ -114,6 +114,8 @@ export class Dispatcher {
       else if (isExpected) this.#inVain.add(session);
       switch (look.type) {
         case "leased":
+          // As many as were asked for: there are probably more. One says nothing.
+          if (maxItems > 1 && look.items.length === maxItems) this.#isWorkExpected = true;
           if (!waiter.offer(look.items)) this.#onUnclaimed(session.sessionId, look.items);
           return "done";
         case "gone":

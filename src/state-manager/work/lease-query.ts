@@ -229,16 +229,21 @@ export function toDueHints(rows: readonly DueRow[]): DueHint[] {
   return rows.map((row) => ({ resourceGroup: row.resource_group, kind: row.kind, inMs: row.in_ms }));
 }
 
-function leased({ session, turns }: LookRequest, taken: Taken, ready: readonly Priority[], lookedAt: number): Look {
+function leased(
+  { session, kind, turns }: LookRequest,
+  taken: Taken,
+  ready: readonly Priority[],
+  lookedAt: number,
+): Look {
   const resources = new Map(taken.resources.map((row) => [row.id, resourceFromRow(row)]));
-  const items = taken.rows.map((row) => toMarkedItem(row, resources.get(row.resource_id), lookedAt));
+  const items = taken.rows.map((row) => toMarkedItem(kind, row, resources.get(row.resource_id), lookedAt));
   turns.served(session, ready, items);
   return { type: "leased", items };
 }
 
-function toMarkedItem(row: MarkedRow, resource: Resource | undefined, lookedAt: number): MarkedItem {
+function toMarkedItem(kind: KindRef, row: MarkedRow, resource: Resource | undefined, lookedAt: number): MarkedItem {
   return {
-    key: { resourceGroup: row.resource_group, kind: row.kind, namespace: row.namespace, name: row.name },
+    key: { resourceGroup: kind.resourceGroup, kind: kind.kind, namespace: row.namespace, name: row.name },
     resourceId: row.resource_id,
     resource,
     priority: row.priority,

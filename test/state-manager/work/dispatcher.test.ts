@@ -66,8 +66,8 @@ function setUp(kinds: readonly KindRef[] = [KIND]) {
         unclaimed.push(...items.map((item) => item.leaseToken));
       }),
   );
-  const enter = (sessionId: string, shardIds: readonly string[] = []) => {
-    const waiter = new Waiter({ ...registration({ kinds, shardIds }), sessionId }, 10);
+  const enter = (sessionId: string, shardIds: readonly string[] = [], maxItems = 10) => {
+    const waiter = new Waiter({ ...registration({ kinds, shardIds }), sessionId }, maxItems);
     for (const dispatcher of dispatchers) {
       dispatcher.add(waiter);
       void waiter.result.then(
@@ -137,6 +137,22 @@ describe("Dispatcher", () => {
       ["b", false],
       ["b", true],
     ]);
+  });
+
+  test("more is expected behind as much as was asked for, but not behind one item", async () => {
+    const { query, enter } = setUp();
+    const items = Array.from({ length: 10 }, (_, n) => marked(`x${n}`));
+    for (const [n, leased] of [items, items.slice(1), []].entries()) {
+      enter("a");
+      await query.answer(n, leased.length === 0 ? NOTHING : { type: "leased", items: leased });
+    }
+    expect(query.looks.map(({ isExpected }) => isExpected)).toEqual([false, true, false]);
+    const alone = setUp();
+    for (const n of [0, 1]) {
+      alone.enter("a", [], 1);
+      await alone.query.answer(n, { type: "leased", items: [marked("x")] });
+    }
+    expect(alone.query.looks.map(({ isExpected }) => isExpected)).toEqual([false, false]);
   });
 
   test("looks again when the next item is due", async () => {

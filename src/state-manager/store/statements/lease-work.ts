@@ -127,8 +127,6 @@ export const PROMOTE: Statement = {
 export interface MarkedRow {
   /** Its place in the order of hand-out. */
   readonly turn: number;
-  readonly resource_group: string;
-  readonly kind: string;
   readonly namespace: string;
   readonly name: string;
   readonly resource_id: bigint;
@@ -168,7 +166,7 @@ function markLeases(due: string, isSolo: boolean): string {
       FROM clock, room,
         unnest(ARRAY(SELECT ctid FROM due), ARRAY(SELECT due_at FROM due)) WITH ORDINALITY AS d (ctid, due_at, turn)
       WHERE w.ctid = d.ctid
-      RETURNING d.turn::integer AS turn, w.resource_group, w.kind, w.namespace, w.name, w.resource_id, w.priority,
+      RETURNING d.turn::integer AS turn, w.namespace, w.name, w.resource_id, w.priority,
         w.lease_token, w.lease_is_solo, w.failures, w.lease_deadline, w.reason, w.message, w.progress,
         w.checkpoint IS NOT NULL AS has_checkpoint,
         (extract(epoch FROM clock.now - d.due_at) * 1000)::double precision AS waited_ms),
