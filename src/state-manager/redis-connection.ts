@@ -100,6 +100,18 @@ export async function askVersion(redis: Redis): Promise<string> {
   return /^redis_version:(\S+)/m.exec(info)?.[1] ?? "";
 }
 
+/** Has Redis told at once what `send` has to say: each command by itself is a call of the system, and wakes Redis. */
+export function together<T>(redis: Redis | undefined, send: () => T): T {
+  if (redis === undefined || !isReady(redis)) return send();
+  const { stream } = redis;
+  stream.cork();
+  try {
+    return send();
+  } finally {
+    stream.uncork();
+  }
+}
+
 /** Whether a command sent now has a chance. */
 export function isReady(redis: Redis): boolean {
   return redis.status === "ready";

@@ -10,7 +10,7 @@ import { Publisher } from "./log/publisher.js";
 import { StreamKeys } from "./log/stream-keys.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
 import { Collector } from "./owners/collector.js";
-import { askVersion, RedisConnections } from "./redis-connection.js";
+import { askVersion, RedisConnections, together } from "./redis-connection.js";
 import { ResourceService } from "./service/resource-service.js";
 import { serverStatus } from "./service/server-status.js";
 import { newestMigration } from "./store/migrate.js";
@@ -139,11 +139,14 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   if (publisher !== undefined) closers.push(() => publisher.stop());
   closers.push(() => collector.stop());
   deliver = async ({ changes, due, isCollecting }) => {
-    // First: PostgreSQL looks for the work while this process does the rest.
-    work.onCommitted(due);
-    const published = publisher?.publish(changes);
+    const published = together(redis?.connections.commands, () => {
+      // First: PostgreSQL looks for the work while this process does the rest.
+      work.onCommitted(due);
+      // Before the change is published: who is told of it does not find the state before it in the cache.
+      cache?.supersede(changes);
+      return publisher?.publish(changes);
+    });
     watch.offer(changes);
-    cache?.store(changes);
     if (isCollecting) collector.look();
     for (const { resourceGroup, kind, items } of due) {
       metrics.workqueueAdds.inc({ resource_group: resourceGroup, kind }, items);

@@ -1321,7 +1321,7 @@ export enum Consistency {
   STRONG = 1,
 
   /**
-   * May read the write-through cache: never goes back in time for one resource by more than the cache's lag.
+   * May read the cache: sees what its client has been told of, unless Redis missed a write, for at most a minute then.
    *
    * @generated from enum value: CONSISTENCY_CACHED = 2;
    */

@@ -1,79 +1,73 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { Change } from "../../resource/change.js";
-import { keyId, type ResourceKey } from "../../resource/key.js";
+import type { ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import { LuaScript } from "../log/lua-script.js";
 import { cacheSlot, type StreamKeys } from "../log/stream-keys.js";
 import { isReady } from "../redis-connection.js";
 import type { CacheReader } from "../service/resource-service.js";
 import type { ResourceReader } from "../store/store.js";
-import { CACHE_FIELDS, type CacheEntry, decodeEntry, encodeFields, entryOf } from "./cache-entry.js";
+import { CACHE_FIELDS, decodeEntry, encodeEntry } from "./cache-entry.js";
 
 /**
  * How long an entry lives, in milliseconds. Bounds how old a cached read can be when Redis missed a write (it was away for
  * a moment), and is below the streams' idle time, so that no entry outlives the stream a restore is found by (`purge`).
  */
 const TTL_MS = 60_000;
-/**
- * Changes of one transaction from which on their resources are only marked as being in PostgreSQL: one call has written them
- * (ApplyResources), and nobody has asked for any yet. Whole entries would be a fifth of what the process spends on the call, and
- * a third of what Redis does. A batch of single writes is hardly ever so large.
- */
-const BULK_CHANGES = 257;
-/** Writes on their way to Redis; beyond it they are left out and the entries grow old until their TTL (I9). */
-const MAX_PENDING_WRITES = 10_000;
+/** Entries on their way to Redis; beyond it they are left out and what is there grows old until its TTL (I9). */
+const MAX_PENDING_ENTRIES = 10_000;
 
 /** What a cache works with. */
 export interface ResourceCacheOptions {
   readonly redis: Redis;
   readonly keys: StreamKeys;
-  readonly reader: ResourceReader;
+  readonly reader: Pick<ResourceReader, "get">;
   readonly logger: Logger;
 }
 
 /**
- * The write-through cache behind CACHED reads: one Redis hash per resource key. Commits overwrite older states only, ordered
- * by (id, write count), so it does not matter who writes first, a commit or a reader that missed. A removed resource leaves
- * a tombstone for the same reason. Nothing here delays or fails a write; without Redis every read is a strong one.
+ * The cache behind CACHED reads: one Redis hash per key that was asked for (ADR 9). Who finds nothing there claims the key before
+ * reading PostgreSQL, and leaves there what was read; a commit supersedes what it finds claimed or kept, and is not delayed by it.
+ * States are ordered by (id, write count), so it does not matter who comes first. Without Redis every read is a strong one.
  */
 export class ResourceCache implements CacheReader {
   readonly #options: ResourceCacheOptions;
-  #pendingWrites = 0;
+  #pendingEntries = 0;
   #purging: Promise<void> | undefined;
 
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
   }
 
-  /** The cached state, or else PostgreSQL's; null when there is no such resource. */
-  async get(key: ResourceKey): Promise<Resource | null> {
-    const entry = await this.#read(key);
-    if (entry?.state === "live") return entry.resource;
-    if (entry?.state === "gone") return null;
-    const resource = await this.#options.reader.get(key);
-    // A large one is known to be large: writing it again would only renew its age.
-    if (resource !== undefined && entry === undefined) void this.#write([entryOf(resource)]);
-    return resource ?? null;
+  /** The cached state, or else PostgreSQL's; undefined when there is no such resource. */
+  async get(key: ResourceKey): Promise<Resource | undefined> {
+    const { keys, reader } = this.#options;
+    const kept = await this.#read(key);
+    if (kept !== undefined) return kept;
+    await this.#write(CLAIM, [keys.resource(key)], []);
+    const resource = await reader.get(key);
+    const entry = resource && encodeEntry(resource);
+    if (entry !== undefined) void this.#write(KEEP, [keys.resource(key)], entry);
+    return resource;
   }
 
-  /** Takes over what has just been committed. */
-  store(changes: readonly Change[]): void {
-    const isBulk = changes.length >= BULK_CHANGES;
-    const newest = new Map<string, CacheEntry>();
+  /** No state from before these changes is served from now on. */
+  supersede(changes: readonly Change[]): void {
+    const bySlot = new Map<number, { names: string[]; orders: string[] }>();
     for (const { type, resource, movedTo } of changes) {
-      // The arrival of a move follows: in this batch, under the same key.
-      if (movedTo !== null) continue;
-      newest.set(keyId(resource.key), newestEntry(type, resource, isBulk));
+      // Before a first write there is nothing; what an earlier life of the key left was superseded by its end. Behind the
+      // departure of a move comes its arrival, in this batch.
+      if (movedTo !== null || (type === "ADDED" && resource.writeCount === 1n)) continue;
+      const { key, id, writeCount } = resource;
+      const slot = cacheSlot(key);
+      const entries = bySlot.get(slot) ?? { names: [], orders: [] };
+      bySlot.set(slot, entries);
+      entries.names.push(this.#options.keys.resource(key));
+      // A removal carries the write count of the last state, and follows it.
+      entries.orders.push(String(id), String(type === "DELETED" ? writeCount + 1n : writeCount));
     }
-    const bySlot = new Map<number, CacheEntry[]>();
-    for (const entry of newest.values()) {
-      const slot = cacheSlot(entry.resource.key);
-      const ofSlot = bySlot.get(slot);
-      if (ofSlot === undefined) bySlot.set(slot, [entry]);
-      else ofSlot.push(entry);
-    }
-    for (const entries of bySlot.values()) void this.#write(entries);
+    for (const { names, orders } of bySlot.values()) void this.#write(SUPERSEDE, names, orders);
   }
 
   /**
@@ -102,65 +96,67 @@ export class ResourceCache implements CacheReader {
     }
   }
 
-  async #read(key: ResourceKey): Promise<CacheEntry | undefined> {
+  async #read(key: ResourceKey): Promise<Resource | undefined> {
     const { redis, keys } = this.#options;
     if (!isReady(redis)) return undefined;
     try {
-      const fields = await redis.hmget(keys.resource(key), ...CACHE_FIELDS);
-      return fields[0] === null ? undefined : decodeEntry(key, fields);
+      return decodeEntry(key, await redis.hmget(keys.resource(key), ...CACHE_FIELDS));
     } catch {
       return undefined; // Outages are logged by the connection; what cannot be read is a miss.
     }
   }
 
-  /** Writes entries of one slot, so in one script: a command for each would cost more than the writes themselves. */
-  async #write(entries: readonly CacheEntry[]): Promise<void> {
-    const { redis, keys } = this.#options;
-    if (!isReady(redis) || this.#pendingWrites >= MAX_PENDING_WRITES) return;
-    this.#pendingWrites += entries.length;
+  /** Runs a script on entries of one slot. Never rejects: what Redis misses grows old until its TTL. */
+  async #write(script: LuaScript, names: readonly string[], args: readonly string[]): Promise<void> {
+    const { redis } = this.#options;
+    if (!isReady(redis) || this.#pendingEntries >= MAX_PENDING_ENTRIES) return;
+    this.#pendingEntries += names.length;
     try {
-      const args: (string | number)[] = [TTL_MS];
-      for (const entry of entries) {
-        const { id, writeCount } = entry.resource;
-        args.push(String(id), String(writeCount), entry.state, ...encodeFields(entry));
-      }
-      await SCRIPT.run(
-        redis,
-        entries.map(({ resource }) => keys.resource(resource.key)),
-        args,
-      );
+      await script.run(redis, names, args);
     } catch {
-      // Missed: the entries, if any, grow old until their TTL.
+      // As above.
     } finally {
-      this.#pendingWrites -= entries.length;
+      this.#pendingEntries -= names.length;
     }
   }
 }
 
-function newestEntry(type: Change["type"], resource: Resource, isBulk: boolean): CacheEntry {
-  if (type === "DELETED") return { state: "gone", resource };
-  return isBulk ? { state: "large", resource } : entryOf(resource);
-}
-
-/**
- * Replaces entries by newer states. `gone` is newer than the last live state, whose write count it carries. Numbers are
- * compared as Lua's, exact up to 2^53.
- */
-const SCRIPT = new LuaScript(`
-local function is_newer(known, id, writes)
-  if not known[1] then return true end
-  local known_id, known_writes = tonumber(known[1]), tonumber(known[2])
-  if known_id ~= id then return known_id < id end
-  if known_writes ~= writes then return known_writes < writes end
-  return known[3] ~= 'gone'
+/** How the known entry (id, writes, ...) stands to a state: below, at or above 0. Lua's numbers are exact up to 2^53. */
+const ORDER = `
+local function order(known, id, writes)
+  local by_id = tonumber(known[1]) - tonumber(id)
+  if by_id ~= 0 then return by_id end
+  return tonumber(known[2]) - tonumber(writes)
 end
+`;
 
+/** Makes a place for what will be read: whatever is committed from now on finds it. Keeps a state that is there. */
+const CLAIM = new LuaScript(`
+if redis.call('HEXISTS', KEYS[1], 'meta') == 1 then return end
+redis.call('HSETNX', KEYS[1], 'id', 0)
+redis.call('HSETNX', KEYS[1], 'writes', 0)
+redis.call('PEXPIRE', KEYS[1], ${TTL_MS})
+`);
+
+/** Keeps a state that was read, in the place that was made for it, unless a newer one is known there. */
+const KEEP = new LuaScript(`${ORDER}
+local known = redis.call('HMGET', KEYS[1], 'id', 'writes', 'meta')
+if not known[1] then return end
+local difference = order(known, ARGV[1], ARGV[2])
+if difference < 0 or (difference == 0 and not known[3]) then
+  redis.call('HSET', KEYS[1], ${CACHE_FIELDS.map((name, at) => `'${name}', ARGV[${at + 1}]`).join(", ")})
+  redis.call('PEXPIRE', KEYS[1], ${TTL_MS})
+end
+`);
+
+/** Takes away what is older than the states given as id and writes in turn, and lets nothing older be kept. */
+const SUPERSEDE = new LuaScript(`${ORDER}
 for i, key in ipairs(KEYS) do
-  local at = 1 + (i - 1) * ${CACHE_FIELDS.length}
-  local known = redis.call('HMGET', key, 'id', 'writes', 'state')
-  if is_newer(known, tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])) then
-    redis.call('HSET', key, ${CACHE_FIELDS.map((name, index) => `'${name}', ARGV[at + ${index + 1}]`).join(", ")})
-    redis.call('PEXPIRE', key, ARGV[1])
+  local known = redis.call('HMGET', key, 'id', 'writes')
+  local id, writes = ARGV[2 * i - 1], ARGV[2 * i]
+  if known[1] and order(known, id, writes) < 0 then
+    redis.call('HDEL', key, 'meta', 'spec', 'status')
+    redis.call('HSET', key, 'id', id, 'writes', writes)
   end
 end
 `);

@@ -23,9 +23,9 @@ import { SharedAnswer } from "./shared-answer.js";
 /** STRONG sees every acknowledged write; CACHED may be behind by the cache's lag. */
 export type Consistency = "STRONG" | "CACHED";
 
-/** Reads the write-through cache: null when it knows that there is no such resource, undefined when it does not know. */
+/** Reads the cache, and the store for what it does not have; undefined when there is no such resource. */
 export interface CacheReader {
-  get(key: ResourceKey): Promise<Resource | null | undefined>;
+  get(key: ResourceKey): Promise<Resource | undefined>;
 }
 
 /** What to list. */
@@ -126,8 +126,8 @@ export class ResourceService {
   /** Reads one; NOT_FOUND when there is none. */
   async get(key: ResourceKey, consistency: Consistency): Promise<Resource> {
     validateKey(key);
-    const cached = consistency === "CACHED" ? await this.#cache?.get(key) : undefined;
-    return requireExisting(cached === undefined ? await this.#reader.get(key) : (cached ?? undefined), key);
+    const reader = consistency === "CACHED" ? (this.#cache ?? this.#reader) : this.#reader;
+    return requireExisting(await reader.get(key), key);
   }
 
   /** Replaces the whole desired state; one whose deletion was requested is removed when no finalizer is left. */

@@ -56,7 +56,7 @@ export class Replica {
       logCount: options.logCount,
       onCommitted: async ({ changes }) => {
         late.watch?.offer(changes);
-        late.cache?.store(changes);
+        late.cache?.supersede(changes);
         await late.publisher?.publish(changes);
       },
     });

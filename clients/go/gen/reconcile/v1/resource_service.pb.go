@@ -31,7 +31,7 @@ const (
 	Consistency_CONSISTENCY_UNSPECIFIED Consistency = 0
 	// Reads PostgreSQL: sees every acknowledged write.
 	Consistency_CONSISTENCY_STRONG Consistency = 1
-	// May read the write-through cache: never goes back in time for one resource by more than the cache's lag.
+	// May read the cache: sees what its client has been told of, unless Redis missed a write, for at most a minute then.
 	Consistency_CONSISTENCY_CACHED Consistency = 2
 )
 

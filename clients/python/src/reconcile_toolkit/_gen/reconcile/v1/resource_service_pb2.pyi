@@ -33,7 +33,7 @@ class _ConsistencyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Consisten
     CONSISTENCY_STRONG: _Consistency.ValueType  # 1
     """Reads PostgreSQL: sees every acknowledged write."""
     CONSISTENCY_CACHED: _Consistency.ValueType  # 2
-    """May read the write-through cache: never goes back in time for one resource by more than the cache's lag."""
+    """May read the cache: sees what its client has been told of, unless Redis missed a write, for at most a minute then."""
 
 class Consistency(_Consistency, metaclass=_ConsistencyEnumTypeWrapper):
     """Consistency of a read."""
@@ -43,7 +43,7 @@ CONSISTENCY_UNSPECIFIED: Consistency.ValueType  # 0
 CONSISTENCY_STRONG: Consistency.ValueType  # 1
 """Reads PostgreSQL: sees every acknowledged write."""
 CONSISTENCY_CACHED: Consistency.ValueType  # 2
-"""May read the write-through cache: never goes back in time for one resource by more than the cache's lag."""
+"""May read the cache: sees what its client has been told of, unless Redis missed a write, for at most a minute then."""
 Global___Consistency: _TypeAlias = Consistency  # noqa: Y015
 
 class _ApplyResult:
