@@ -1,7 +1,7 @@
 import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { freePort } from "../src/shared/free-port.js";
-import { createDatabase, sharedPostgresVariable, startPostgres } from "../test/support/postgres.js";
+import { copyDatabase, createDatabase, sharedPostgresVariable, startPostgres } from "../test/support/postgres.js";
 import { type Program, startCommand, startProgram } from "../test/support/processes.js";
 import { hasRedis, type RedisServer, startRedis } from "../test/support/redis.js";
 import { until } from "../test/support/until.js";
@@ -24,7 +24,8 @@ export class Stage {
   readonly #redis: RedisServer;
   readonly #stopPostgres: () => Promise<void>;
   readonly #strike: (() => Promise<unknown>)[] = [];
-
+  /** Addresses of what is copied, by name. */
+  readonly #originals = new Map<string, string>();
   readonly #isQuick: boolean;
 
   private constructor(redis: RedisServer, stopPostgres: () => Promise<void>, isQuick: boolean) {
@@ -49,6 +50,19 @@ export class Stage {
   /** The address of a fresh, empty database. */
   async database(): Promise<string> {
     const { url, drop } = await createDatabase("nothing");
+    this.#strike.push(drop);
+    return url;
+  }
+
+  /** The address of a copy of what `fill` puts into a database of that name; it must leave no connection open. */
+  async copyOf(name: string, fill: (databaseUrl: string) => Promise<void>): Promise<string> {
+    let original = this.#originals.get(name);
+    if (original === undefined) {
+      original = (await createDatabase("nothing")).url;
+      await fill(original);
+      this.#originals.set(name, original);
+    }
+    const { url, drop } = await copyDatabase(original);
     this.#strike.push(drop);
     return url;
   }
@@ -96,6 +110,8 @@ export class Stage {
   /** Takes down what was put up for a question. */
   async clear(): Promise<void> {
     this.skipped = [];
+    // Copies of a database have one store id, so they would meet each other there.
+    await this.#redis.client().flushall();
     for (const strike of this.#strike.splice(0).reverse()) await strike();
   }
 

@@ -1,5 +1,5 @@
 import type { Question } from "../compare.js";
-import { CLONES_PER_CELL, cloneResources } from "../load/clones.js";
+import { CLONES_PER_CELL, makePending, storeOf } from "../load/clones.js";
 import { openLoop } from "../load/node-load.js";
 
 const RATE = 20;
@@ -16,10 +16,10 @@ export const list: Question = {
   name: "list",
   asks: "How fast are pages of a large store, over REST and with every spec? What a selector selects stands together in order of creation.",
   async *compare(stage) {
-    const DATABASE_URL = await stage.database();
-    const { url } = await stage.stateManager({ DATABASE_URL });
     const count = stage.size(300_000);
-    await cloneResources(url, DATABASE_URL, { count, pending: PENDING });
+    const DATABASE_URL = await storeOf(stage, count);
+    await makePending(DATABASE_URL, PENDING);
+    const { url } = await stage.stateManager({ DATABASE_URL });
     for (const { what, query, found } of pages) {
       const path = `/api/v1/resources?resource_group=bench&kind=widget&${query}`;
       const answer: unknown = await (await fetch(url + path.replace("{key}", "7"))).json();

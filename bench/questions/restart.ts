@@ -1,18 +1,16 @@
 import { connect } from "../../src/client/connect.js";
 import type { Question } from "../compare.js";
-import { cloneResources } from "../load/clones.js";
+import { makePending, storeOf } from "../load/clones.js";
 import { registration } from "../load/state-passes.js";
 
 export const restart: Question = {
   name: "restart",
   asks: "How long from starting the process until it serves, and from then until a worker holds 50 leases (it registers first)? The store is large, and a tenth of it is due.",
   async *compare(stage) {
-    const DATABASE_URL = await stage.database();
     const count = stage.size(1_000_000);
     const pending = count / 10;
-    const first = await stage.stateManager({ DATABASE_URL });
-    await cloneResources(first.url, DATABASE_URL, { count, pending });
-    await first.program.kill();
+    const DATABASE_URL = await storeOf(stage, count);
+    await makePending(DATABASE_URL, pending);
     const round = async () => {
       const startedAt = performance.now();
       const { url, program } = await stage.stateManager({ DATABASE_URL });

@@ -1,5 +1,5 @@
 import type { Contender, Question } from "../compare.js";
-import { cloneResources } from "../load/clones.js";
+import { storeOf } from "../load/clones.js";
 import { type HttpRequests, saturate } from "../load/http-load.js";
 import { statePasses } from "../load/state-passes.js";
 import { creates, gets } from "../load/widgets.js";
@@ -13,9 +13,7 @@ export const scale: Question = {
   async *compare(stage) {
     const stores: { readonly who: string; readonly url: string; readonly count: number }[] = [];
     for (const count of [stage.size(1_000_000), SMALL]) {
-      const DATABASE_URL = await stage.database();
-      const { url } = await stage.stateManager({ DATABASE_URL });
-      await cloneResources(url, DATABASE_URL, { count });
+      const { url } = await stage.stateManager({ DATABASE_URL: await storeOf(stage, count) });
       stores.push({ who: count.toLocaleString("en-US"), url, count });
     }
     const [large] = stores;

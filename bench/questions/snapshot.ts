@@ -20,9 +20,9 @@ export const snapshot: Question = {
       const { url } = await stage.stateManager({ DATABASE_URL: databaseUrl });
       await seed(url);
       if (who === "held") await holdSnapshot(stage, databaseUrl);
-      await openLoop(updates(url), RATE, seconds);
       stores.push({ who, url, databaseUrl });
     }
+    await Promise.all(stores.map(({ url }) => openLoop(updates(url), RATE, seconds)));
     yield {
       what: `update, ${RATE}/s (open loop), a snapshot held for ${seconds} s`,
       contenders: stores.map(({ who, url, databaseUrl }) => ({

@@ -40,13 +40,25 @@ export async function createTemplate(shared: string): Promise<void> {
  * A fresh database in the run's shared cluster, as the migrations leave it; `from` "nothing": without them. `drop` cuts its
  * connections off.
  */
-export async function createDatabase(
-  from: "migrations" | "nothing" = "migrations",
-): Promise<{ url: string; drop(): Promise<void> }> {
+export function createDatabase(from: "migrations" | "nothing" = "migrations"): Promise<TestDatabase> {
+  return createFrom(from === "migrations" ? TEMPLATE : "template0");
+}
+
+/** A copy of a database of the run's shared cluster that nobody is connected to; large ones are copied as files. */
+export function copyDatabase(url: string): Promise<TestDatabase> {
+  return createFrom(`${new URL(url).pathname.slice(1)} STRATEGY file_copy`);
+}
+
+interface TestDatabase {
+  readonly url: string;
+  drop(): Promise<void>;
+}
+
+async function createFrom(template: string): Promise<TestDatabase> {
   const shared = process.env[sharedPostgresVariable];
   if (shared === undefined) throw new Error("no shared PostgreSQL cluster: run this with vitest");
   const name = `test_${randomBytes(6).toString("hex")}`;
-  await execute(shared, `CREATE DATABASE ${name} TEMPLATE ${from === "migrations" ? TEMPLATE : "template0"}`);
+  await execute(shared, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const url = databaseUrl(shared, name);
   return { url, drop: () => execute(shared, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`) };
 }
