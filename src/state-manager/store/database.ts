@@ -9,6 +9,8 @@ export interface Statement {
   readonly text: string;
   /** False: planned for its very values every time, for texts of many shapes or with filters that may be off. Default true. */
   readonly isPrepared?: boolean;
+  /** With `isPrepared: false`: an index has the rows in the order that is asked for, and is to be read in that order. */
+  readonly isInOrder?: boolean;
 }
 
 /** A statement and its parameters. */
@@ -188,17 +190,12 @@ export class Database implements Connection {
 }
 
 async function send(client: pg.PoolClient, statement: Statement, values: readonly unknown[]): Promise<unknown[]> {
-  const { text, isPrepared } = statement;
+  const { text, isPrepared, isInOrder } = statement;
   // Without parameters it may be several statements.
   if (values.length === 0) return (await client.query(text)).rows;
   if (isPrepared !== false) return (await sendAll(client, [{ statement, values }]))[0] ?? [];
-  const [, { rows }] = await Promise.all([
-    client.query("SET plan_cache_mode = auto"),
-    // The driver wants a mutable array and keeps it no longer than the call.
-    client.query({ text, values: values as unknown[] }),
-    client.query("RESET plan_cache_mode"),
-  ]);
-  return rows;
+  const unnamed = { statement: { ...statement, name: "" }, values };
+  return (await sendAll(client, [isInOrder ? PLAN_IN_ORDER : PLAN_FOR_VALUES, unnamed]))[1] ?? [];
 }
 
 async function sendAll(client: pg.PoolClient, statements: readonly BoundStatement[]): Promise<unknown[][]> {
@@ -215,6 +212,19 @@ export async function rollBack(connection: Connection, cause: unknown): Promise<
   await connection.query(ROLLBACK).catch(() => {});
 }
 
+/** What follows in the same group is planned for its values. */
+const PLAN_FOR_VALUES: BoundStatement = {
+  statement: { name: "plan-for-values", text: "SELECT set_config('plan_cache_mode', 'auto', true)" },
+  values: [],
+};
+/** And so that nothing is sorted, if that can be. */
+const PLAN_IN_ORDER: BoundStatement = {
+  statement: {
+    name: "plan-in-order",
+    text: "SELECT set_config('plan_cache_mode', 'auto', true), set_config('enable_sort', 'off', true)",
+  },
+  values: [],
+};
 /** Opens a transaction. */
 export const BEGIN: Statement = { name: "begin", text: "BEGIN" };
 /** Makes it durable. */

@@ -43,7 +43,8 @@ export async function listResources(database: Database, query: ListQuery): Promi
       ) r
       WHERE position = 1 OR (position <= ${parameter(query.limit)} AND bytes_so_far <= ${parameter(query.maxBytes)})
     ) p ON true ORDER BY p.id`;
-  const rows = await database.query<PageRow>({ name: "list-resources", text, isPrepared: false }, values);
+  const statement = { name: "list-resources", text, isPrepared: false, isInOrder: isInOrder(query) };
+  const rows = await database.query<PageRow>(statement, values);
   // With an empty page the left join leaves one row: the heads, and nulls.
   const resources = rows.flatMap((row) => (row.id === null ? [] : [resourceFromRow(row)]));
   const hasMore = resources.length < Number(rows[0]?.found ?? 0);
@@ -54,6 +55,16 @@ export async function listResources(database: Database, query: ListQuery): Promi
   };
 }
 
+/**
+ * Whether an index has the order of the page: of everything, of a kind and of a shard. Left to the planner, it would read and sort a
+ * whole kind, of which it believes to be small, as long as it has no statistics.
+ */
+function isInOrder({ filter, pendingOnly }: ListQuery): boolean {
+  const { resourceGroup, kind, shardId, ...others } = filter;
+  if (pendingOnly || Object.values(others).some((value) => value !== undefined)) return false;
+  return shardId === undefined ? (resourceGroup === undefined) === (kind === undefined) : !resourceGroup && !kind;
+}
+
 /** `found`: rows of the page before its size was looked at. */
 type PageRow = { readonly heads: string; readonly found: bigint | null } & (ResourceRow | { readonly id: null });
 
@@ -62,12 +73,22 @@ function filterConditions({ filter, pendingOnly }: ListQuery, parameter: (value:
   const equal = (column: string, value: string | undefined) => {
     if (value !== undefined) conditions.push(`${column} = ${parameter(value)}`);
   };
-  if (filter.resourceGroup !== undefined && filter.kind !== undefined) {
-    // What the index resources_by_kind is on; "/" may occur in names, so the columns are compared too.
-    equal("r.resource_group || '/' || r.kind", `${filter.resourceGroup}/${filter.kind}`);
+  const { resourceGroup, kind } = filter;
+  if (
+    resourceGroup === undefined ||
+    kind === undefined ||
+    filter.namespace !== undefined ||
+    filter.name !== undefined
+  ) {
+    equal("r.resource_group", resourceGroup);
+    equal("r.kind", kind);
+  } else {
+    // What the index resources_by_kind is on, in order of creation. "/" may occur in names, so the group is compared too, but as
+    // a CASE, of which the planner thinks nothing: without statistics it would believe that two conditions leave hardly a
+    // row, and read and sort the whole kind.
+    equal("r.resource_group || '/' || r.kind", `${resourceGroup}/${kind}`);
+    conditions.push(`CASE WHEN r.resource_group = ${parameter(resourceGroup)} THEN true ELSE false END`);
   }
-  equal("r.resource_group", filter.resourceGroup);
-  equal("r.kind", filter.kind);
   equal("r.namespace", filter.namespace);
   equal("r.name", filter.name);
   equal("r.shard_id", filter.shardId);

@@ -29,7 +29,7 @@ const PREPARED = new WeakMap<pg.Connection, Map<string, Prepared>>();
  * COMMIT they are a transaction, committed behind the last. The driver by itself ends every statement with a Sync: each is
  * answered alone then, and to be woken for it costs more than what most statements do.
  *
- * Every statement is prepared with its first use, under its name.
+ * Every statement is prepared with its first use, under its name; one without a name each time.
  */
 export class StatementGroup extends pg.Query {
   readonly #parts: readonly Part[];
@@ -71,7 +71,7 @@ export class StatementGroup extends pg.Query {
       const known = this.#prepared.get(name);
       if (known === undefined) {
         // A group that failed may have prepared it.
-        connection.close({ type: "S", name }, true);
+        if (name !== "") connection.close({ type: "S", name }, true);
         connection.parse({ name, text, types: [] }, true);
       } else part.columns = known.columns;
       connection.bind({ statement: name, values }, true);
@@ -116,7 +116,7 @@ export class StatementGroup extends pg.Query {
 
   /** Called by the driver when all are done, and then only. */
   handleReadyForQuery(): void {
-    for (const { name, text, columns } of this.#parts) this.#prepared.set(name, { text, columns });
+    for (const { name, text, columns } of this.#parts) if (name !== "") this.#prepared.set(name, { text, columns });
     (this as unknown as { callback: (error: unknown) => void }).callback(null);
   }
 }
