@@ -9,7 +9,10 @@ export interface Statement {
   readonly text: string;
   /** False: planned for its very values every time, for texts of many shapes or with filters that may be off. Default true. */
   readonly isPrepared?: boolean;
-  /** With `isPrepared: false`: an index has the rows in the order that is asked for, and is to be read in that order. */
+  /**
+   * An index has the rows in the order that is asked for: nothing is to be sorted that can be read in order. Statistics may be none, or
+   * those of a table that was empty then; by them it is as cheap to read all rows of a kind and sort them.
+   */
   readonly isInOrder?: boolean;
 }
 
@@ -190,19 +193,26 @@ export class Database implements Connection {
 }
 
 async function send(client: pg.PoolClient, statement: Statement, values: readonly unknown[]): Promise<unknown[]> {
-  const { text, isPrepared, isInOrder } = statement;
   // Without parameters it may be several statements.
-  if (values.length === 0) return (await client.query(text)).rows;
-  if (isPrepared !== false) return (await sendAll(client, [{ statement, values }]))[0] ?? [];
-  const unnamed = { statement: { ...statement, name: "" }, values };
-  return (await sendAll(client, [isInOrder ? PLAN_IN_ORDER : PLAN_FOR_VALUES, unnamed]))[1] ?? [];
+  if (values.length === 0) return (await client.query(statement.text)).rows;
+  return (await sendAll(client, [{ statement, values }]))[0] ?? [];
 }
 
 async function sendAll(client: pg.PoolClient, statements: readonly BoundStatement[]): Promise<unknown[][]> {
   if (statements.length === 0) return [];
-  return new Promise((resolve, reject) => {
-    client.query(new StatementGroup(statements, types, (error, rows) => (error ? reject(error) : resolve(rows))));
+  const settings = plannerSettings(statements);
+  const answers = new Promise<unknown[][]>((resolve, reject) => {
+    const group = [...settings, ...statements];
+    client.query(new StatementGroup(group, types, (error, rows) => (error ? reject(error) : resolve(rows))));
   });
+  return (await answers).slice(settings.length);
+}
+
+/** What the planner is to be told before these statements, until the end of their transaction. */
+function plannerSettings(statements: readonly BoundStatement[]): readonly BoundStatement[] {
+  const isForValues = statements.some(({ statement }) => statement.isPrepared === false);
+  const isInOrder = statements.some(({ statement }) => statement.isInOrder);
+  return [...(isForValues ? [PLAN_FOR_VALUES] : []), ...(isInOrder ? [PLAN_IN_ORDER] : [])];
 }
 
 /** Ends a transaction that failed with `cause`. The first error is the one that matters, so this never rejects. */
@@ -212,19 +222,16 @@ export async function rollBack(connection: Connection, cause: unknown): Promise<
   await connection.query(ROLLBACK).catch(() => {});
 }
 
-/** What follows in the same group is planned for its values. */
-const PLAN_FOR_VALUES: BoundStatement = {
-  statement: { name: "plan-for-values", text: "SELECT set_config('plan_cache_mode', 'auto', true)" },
-  values: [],
-};
-/** And so that nothing is sorted, if that can be. */
-const PLAN_IN_ORDER: BoundStatement = {
-  statement: {
-    name: "plan-in-order",
-    text: "SELECT set_config('plan_cache_mode', 'auto', true), set_config('enable_sort', 'off', true)",
-  },
-  values: [],
-};
+/** Plans are made for the values at hand. */
+const PLAN_FOR_VALUES = setting("plan-for-values", { plan_cache_mode: "auto" });
+/** Nothing is sorted that can be read in order. */
+const PLAN_IN_ORDER = setting("plan-in-order", { enable_sort: "off", enable_incremental_sort: "off" });
+
+function setting(name: string, values: Readonly<Record<string, string>>): BoundStatement {
+  const calls = Object.entries(values).map(([setting, value]) => `set_config('${setting}', '${value}', true)`);
+  return { statement: { name, text: `SELECT ${calls.join(", ")}` }, values: [] };
+}
+
 /** Opens a transaction. */
 export const BEGIN: Statement = { name: "begin", text: "BEGIN" };
 /** Makes it durable. */

@@ -29,7 +29,7 @@ const PREPARED = new WeakMap<pg.Connection, Map<string, Prepared>>();
  * COMMIT they are a transaction, committed behind the last. The driver by itself ends every statement with a Sync: each is
  * answered alone then, and to be woken for it costs more than what most statements do.
  *
- * Every statement is prepared with its first use, under its name; one without a name each time.
+ * Every statement is prepared with its first use, under its name; or each time when it says so.
  */
 export class StatementGroup extends pg.Query {
   readonly #parts: readonly Part[];
@@ -55,8 +55,8 @@ export class StatementGroup extends pg.Query {
       ),
     );
     this.#types = types;
-    this.#parts = statements.map(({ statement: { name, text }, values }) => {
-      return { name, text, values: values.map(parameterOf), columns: [], rows: [] };
+    this.#parts = statements.map(({ statement: { name, text, isPrepared }, values }) => {
+      return { name: isPrepared === false ? "" : name, text, values: values.map(parameterOf), columns: [], rows: [] };
     });
   }
 

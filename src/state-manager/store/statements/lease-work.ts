@@ -81,6 +81,7 @@ const DRAIN_AFTER = "interval '2 seconds'";
  */
 export const PEEK: Statement = {
   name: "peek-work",
+  isInOrder: true,
   text: `
     WITH ${CLOCK}, me AS MATERIALIZED (${ALLOWANCE})
     SELECT me.room, me.leases, me.is_kind_limited, me.kind_room, me.tokens, me.passes_per_second,
@@ -110,6 +111,7 @@ export interface PromotedRow {
 /** $1 group, $2 kind: makes up to 1,000 scheduled items ready whose time has come, the earliest first. */
 export const PROMOTE: Statement = {
   name: "promote-work",
+  isInOrder: true,
   text: `
     WITH ${CLOCK},
     due AS MATERIALIZED (
@@ -202,6 +204,7 @@ function nextNamespace(which: string): string {
  */
 export const MARK_TURNS: Statement = {
   name: "mark-leases",
+  isInOrder: true,
   text: markLeases(
     `candidate AS MATERIALIZED (
       SELECT item.ctid FROM
@@ -246,6 +249,7 @@ export const MARK_TURNS: Statement = {
 /** $1..$5 as above: leases the struck item that is due longest, to a session that holds nothing. */
 export const MARK_SOLO: Statement = {
   name: "mark-solo",
+  isInOrder: true,
   text: markLeases(
     `due AS MATERIALIZED (
       SELECT w.ctid, w.due_at FROM work_items w
