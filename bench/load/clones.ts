@@ -25,6 +25,11 @@ async function cloneResources(url: string, databaseUrl: string, count: number): 
   await createMany(url, 1);
   await inDatabase(databaseUrl, async (client) => {
     await client.query("CREATE TEMP TABLE original AS SELECT * FROM resources LIMIT 1");
+    // An index is made faster at once than entry by entry.
+    const { rows: indexes } = await client.query<{ name: string; definition: string }>(
+      "SELECT indexname AS name, indexdef AS definition FROM pg_indexes WHERE indexname LIKE 'resources_by_%'",
+    );
+    for (const { name } of indexes) await client.query(`DROP INDEX ${name}`);
     await client.query(
       `INSERT INTO resources (${await columnsOf(client, "resources", "")}) SELECT ${await columnsOf(client, "resources", "r.")}
        FROM original o, generate_series(0, $1::bigint - 1) n,
@@ -33,6 +38,7 @@ async function cloneResources(url: string, databaseUrl: string, count: number): 
          'observed_generation', 1, 'labels', o.labels || jsonb_build_object('cell', 'c' || n / $3))) r`,
       [count, STRIDE, CLONES_PER_CELL],
     );
+    for (const { definition } of indexes) await client.query(definition);
   });
 }
 

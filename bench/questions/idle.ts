@@ -7,7 +7,7 @@ import { memoryMb, processorMs } from "../process-usage.js";
 
 const WATCHERS = 2_000;
 /** A round is longer than others: what happens every few seconds must fit in. */
-const STRETCH = 10;
+const STRETCH = 7;
 
 export const idle: Question = {
   name: "idle",
