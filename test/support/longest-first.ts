@@ -6,7 +6,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
  */
 const LONGEST = [
   ...["/test/conformance/", "/test/scenarios/", "/test/state-manager/watch/"],
-  ...["/test/bench/", "/test/dev/", "/test/testing/"],
+  ...["/test/bench/", "/test/dev/", "/test/testing/", "/test/examples/go-tcp-check/"],
 ];
 
 /** Starts the long files first; the others follow as Vitest orders them. */
