@@ -36,7 +36,7 @@ export class StreamKeys {
   }
 }
 
-/** Few enough that the writes of a batch go in few scripts (16 made each create a seventh dearer), enough to spread over a cluster. */
+/** Few enough that what a batch supersedes goes in few scripts, enough to spread over a cluster. */
 const CACHE_SLOTS = 4;
 
 /** Which entries share a hash tag. By key, as a reader knows neither the shard nor the log of what it asks for. */
