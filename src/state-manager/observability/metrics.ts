@@ -7,6 +7,9 @@ const QUEUE_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1000];
 /** Powers of two up to the group commit's 256 items. */
 const BATCH_ITEMS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
+/** How often the delay of the event loop is sampled: each sample wakes an idle process, and 100 a second were most of what it did. */
+const LOOP_DELAY_EVERY_MS = 100;
+
 /** Every metric of a state-manager. Labels take few values: never a key, a shard or a token. */
 export type Metrics = ReturnType<typeof createMetrics>;
 
@@ -14,7 +17,7 @@ export type Metrics = ReturnType<typeof createMetrics>;
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: LOOP_DELAY_EVERY_MS });
   const kindLabels = ["resource_group", "kind"] as const;
   return {
     registry,

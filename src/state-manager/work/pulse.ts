@@ -3,8 +3,11 @@ import type { DueHint } from "../log/change-log.js";
 import type { Database } from "../store/database.js";
 import { PULSE, type PulseRow } from "../store/statements/work-items.js";
 
-/** The longest that lost rings, expired sessions and due sweeps go unnoticed. */
+/** The longest that a lost ring goes unnoticed by a Lease call that waits. */
 const INTERVAL_MS = 5_000;
+
+/** While no call waits: the longest that what other replicas left undone when they died goes unnoticed. */
+const RESTING_INTERVAL_MS = 10_000;
 
 /** Beats are this far apart at least, whatever is found. */
 const MIN_INTERVAL_MS = 50;
@@ -54,6 +57,11 @@ export class Pulse {
     this.expect(0);
   }
 
+  /** A Lease call begins to wait: its work is found within an interval, whatever rings are lost. */
+  wake(): void {
+    this.expect(INTERVAL_MS);
+  }
+
   /** Something is to be seen in `inMs` milliseconds: the next beat is not later. */
   expect(inMs: number): void {
     const at = performance.now() + inMs;
@@ -92,18 +100,19 @@ export class Pulse {
     const values = [kinds.map((kind) => kind.resourceGroup), kinds.map((kind) => kind.kind)];
     const rows = await this.#database.query<PulseRow>(PULSE, values);
     onDue(rows.flatMap(toDueHint));
-    const expiryInMs = rows[0]?.expiry_in_ms ?? INTERVAL_MS;
+    const intervalMs = kinds.length > 0 ? INTERVAL_MS : RESTING_INTERVAL_MS;
+    const expiryInMs = rows[0]?.expiry_in_ms ?? intervalMs;
     // What was expired may have been one of many: then the next beat comes soon.
     if (expiryInMs <= 0) await onExpired();
     // A sweep takes its time and brings the next beat forward itself.
-    const sweepInMs = rows[0]?.sweep_in_ms ?? INTERVAL_MS;
+    const sweepInMs = rows[0]?.sweep_in_ms ?? intervalMs;
     if (sweepInMs <= 0) onSweepDue();
     if (rows[0]?.has_unshown_quarantine) await onQuarantined();
-    const collectionInMs = rows[0]?.collection_in_ms ?? INTERVAL_MS;
+    const collectionInMs = rows[0]?.collection_in_ms ?? intervalMs;
     if (collectionInMs <= 0) onCollectionDue();
     const writeInMs = await onBeat();
     const nextInMs = Math.min(
-      ...[INTERVAL_MS, expiryInMs + SLACK_MS, writeInMs + SLACK_MS],
+      ...[intervalMs, expiryInMs + SLACK_MS, writeInMs + SLACK_MS],
       ...[sweepInMs, collectionInMs].map(untilNext),
     );
     return Math.max(MIN_INTERVAL_MS, nextInMs);

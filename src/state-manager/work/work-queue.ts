@@ -163,6 +163,7 @@ export class WorkQueue implements WorkService {
     checkRange("wait", waitMs, 0, MAX_WAIT_MS, " ms");
     const session = await this.#sessions.get(sessionId);
     const until = performance.now() + waitMs;
+    this.#pulse.wake();
     try {
       for (;;) {
         const leftMs = Math.max(0, until - performance.now());
