@@ -7,7 +7,8 @@ import { ResourceTable } from "./resource-table.js";
 
 const { SERVER_PORT = "", DATABASE_URL = "", REDIS_URL = "" } = process.env;
 const table = await ResourceTable.open(DATABASE_URL, REDIS_URL);
-const server = createServer((request, response) => {
+// As long as a contender may wait for its turn: closed after Node's 5 s, a connection could end under the request just sent on it.
+const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
   answer(request).then(
     ({ status, body }) => response.writeHead(status, { "content-type": "application/json" }).end(body),
     (error: unknown) => response.writeHead(500).end(String(error)),
