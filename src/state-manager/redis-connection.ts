@@ -112,6 +112,23 @@ export function together<T>(redis: Redis | undefined, send: () => T): T {
   }
 }
 
+/** Connections whose turn's end is waited for. */
+const GATHERING = new WeakSet<Redis>();
+
+/** `together` with everything else that Redis is told in this turn of the event loop, at its end. */
+export function togetherThisTurn<T>(redis: Redis, send: () => T): T {
+  if (!GATHERING.has(redis)) {
+    const { stream } = redis;
+    GATHERING.add(redis);
+    stream.cork();
+    setImmediate(() => {
+      GATHERING.delete(redis);
+      stream.uncork();
+    });
+  }
+  return send();
+}
+
 /** Whether a command sent now has a chance. */
 export function isReady(redis: Redis): boolean {
   return redis.status === "ready";

@@ -2,7 +2,7 @@ import { createServer, type Socket } from "node:net";
 import { pino } from "pino";
 import { afterEach, describe, expect, it } from "vitest";
 import { freePort } from "../../src/shared/free-port.js";
-import { isReady, RedisConnections } from "../../src/state-manager/redis-connection.js";
+import { isReady, RedisConnections, together, togetherThisTurn } from "../../src/state-manager/redis-connection.js";
 import { hasRedis, startRedis } from "../support/redis.js";
 import { until } from "../support/until.js";
 
@@ -43,6 +43,25 @@ describe("RedisConnections", () => {
       expect(lines.filter((line) => line.includes("lost")).length).toBeLessThanOrEqual(3);
     },
   );
+
+  it.skipIf(!hasRedis)("sends what is said in one turn of the event loop in one piece, at its end", async () => {
+    const server = await startRedis();
+    closers.push(() => server.stop());
+    const { commands } = connect(server.url).connections;
+    await until(() => isReady(commands));
+    const held = () => commands.stream.writableLength;
+    const answers = [togetherThisTurn(commands, () => commands.incr("n"))];
+    const afterOne = held();
+    expect(afterOne).toBeGreaterThan(0);
+    await Promise.resolve();
+    answers.push(
+      togetherThisTurn(commands, () => commands.incr("n")),
+      together(commands, () => commands.incr("n")),
+    );
+    expect(held()).toBe(3 * afterOne);
+    expect(await Promise.all(answers)).toEqual([1, 2, 3]);
+    expect([held(), commands.stream.writableCorked]).toEqual([0, 0]);
+  });
 
   it("gives up a peer that accepts and never answers", async () => {
     const sockets = new Set<Socket>();

@@ -5,7 +5,7 @@ import type { ResourceKey } from "../../resource/key.js";
 import type { Resource } from "../../resource/resource.js";
 import { LuaScript } from "../log/lua-script.js";
 import { cacheSlot, type StreamKeys } from "../log/stream-keys.js";
-import { isReady } from "../redis-connection.js";
+import { isReady, togetherThisTurn } from "../redis-connection.js";
 import type { CacheReader } from "../service/resource-service.js";
 import type { ResourceReader } from "../store/store.js";
 import { CACHE_FIELDS, decodeEntry, encodeEntry } from "./cache-entry.js";
@@ -100,7 +100,8 @@ export class ResourceCache implements CacheReader {
     const { redis, keys } = this.#options;
     if (!isReady(redis)) return undefined;
     try {
-      return decodeEntry(key, await redis.hmget(keys.resource(key), ...CACHE_FIELDS));
+      const reading = togetherThisTurn(redis, () => redis.hmget(keys.resource(key), ...CACHE_FIELDS));
+      return decodeEntry(key, await reading);
     } catch {
       return undefined; // Outages are logged by the connection; what cannot be read is a miss.
     }
