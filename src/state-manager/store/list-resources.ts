@@ -7,7 +7,7 @@ import type { ListQuery, ResourcePage } from "./store.js";
 /** What is stored out of line and not asked for is not read. */
 const COLUMNS_WITHOUT_SPEC = RESOURCE_COLUMNS.replace("r.spec", "NULL::json AS spec");
 /** Nor does it count; its stored size may be a compressed one, so that rather too much counts than too little. */
-const BYTES_WITHOUT_SPEC = "greatest(0, bytes - coalesce(pg_column_size(spec), 0))";
+const BYTES_WITHOUT_SPEC = "greatest(0, r.bytes - coalesce(pg_column_size(r.spec), 0))";
 
 /** Heads of all logs as `revision:fingerprint,…` in the order of the logs, in the snapshot of the page. */
 const HEADS = `
@@ -30,17 +30,19 @@ export async function listResources(database: Database, query: ListQuery): Promi
   const from = query.pendingOnly
     ? "work_items w JOIN resources r ON r.id = w.resource_id AND w.is_pending AND r.generation > r.observed_generation"
     : "resources r";
+  const bytes = query.withoutSpec ? BYTES_WITHOUT_SPEC : "r.bytes";
+  // What is counted is narrow: whole rows would be copied for every count.
   const text = `
     SELECT h.heads, p.* FROM (${HEADS}) h LEFT JOIN LATERAL (
       SELECT ${query.withoutSpec ? COLUMNS_WITHOUT_SPEC : RESOURCE_COLUMNS}, found FROM (
-        SELECT r.*, sum(${query.withoutSpec ? BYTES_WITHOUT_SPEC : "bytes"}) OVER (ORDER BY id) AS bytes_so_far, row_number() OVER (ORDER BY id) AS position,
+        SELECT id, sum(bytes) OVER (ORDER BY id) AS bytes_so_far, row_number() OVER (ORDER BY id) AS position,
           count(*) OVER () AS found
         FROM (
-          SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}
+          SELECT r.id, ${bytes} AS bytes FROM ${from} WHERE ${conditions.join(" AND ")}
           ORDER BY ${query.pendingOnly ? "w.resource_id" : "r.id"}
           LIMIT ${parameter(query.limit + 1)} OFFSET ${parameter(query.offset)}
-        ) r
-      ) r
+        ) candidate
+      ) candidate JOIN resources r USING (id)
       WHERE position = 1 OR (position <= ${parameter(query.limit)} AND bytes_so_far <= ${parameter(query.maxBytes)})
     ) p ON true ORDER BY p.id`;
   const statement = { name: "list-resources", text, isPrepared: false, isInOrder: isInOrder(query) };
