@@ -9,17 +9,26 @@ interface Column {
 
 type Row = Record<string, unknown>;
 
+/** What the rows of a statement are made of. */
+interface Shape {
+  readonly columns: readonly Column[];
+  /** A row of nulls: copying it is cheaper than making room for one column after the other. */
+  readonly blank: Row;
+}
+
+const NOTHING: Shape = { columns: [], blank: {} };
+
 /** One statement of a group, and what has come back. */
 interface Part {
   readonly name: string;
   readonly text: string;
   readonly values: Parameter[];
-  columns: readonly Column[];
+  shape: Shape;
   readonly rows: Row[];
 }
 
-/** What is prepared, and the columns it answers with: they are described once. */
-type Prepared = Pick<Part, "text" | "columns">;
+/** What is prepared, and the shape of its rows: it is described once. */
+type Prepared = Pick<Part, "text" | "shape">;
 
 /** By name, on each connection. */
 const PREPARED = new WeakMap<pg.Connection, Map<string, Prepared>>();
@@ -56,7 +65,13 @@ export class StatementGroup extends pg.Query {
     );
     this.#types = types;
     this.#parts = statements.map(({ statement: { name, text, isPrepared }, values }) => {
-      return { name: isPrepared === false ? "" : name, text, values: values.map(parameterOf), columns: [], rows: [] };
+      return {
+        name: isPrepared === false ? "" : name,
+        text,
+        values: values.map(parameterOf),
+        shape: NOTHING,
+        rows: [],
+      };
     });
   }
 
@@ -73,7 +88,7 @@ export class StatementGroup extends pg.Query {
         // A group that failed may have prepared it.
         if (name !== "") connection.close({ type: "S", name }, true);
         connection.parse({ name, text, types: [] }, true);
-      } else part.columns = known.columns;
+      } else part.shape = known.shape;
       connection.bind({ statement: name, values }, true);
       if (known === undefined) connection.describe({ type: "P", name: "" }, true);
       connection.execute(null, true);
@@ -87,21 +102,22 @@ export class StatementGroup extends pg.Query {
   handleRowDescription({ fields }: { readonly fields: readonly pg.FieldDef[] }): void {
     const part = this.#parts[this.#at];
     if (part === undefined) return;
-    part.columns = fields.map(({ name, dataTypeID }) => ({
-      name,
-      parse: this.#types.getTypeParser(dataTypeID, "text"),
-    }));
+    part.shape = {
+      columns: fields.map(({ name, dataTypeID }) => ({ name, parse: this.#types.getTypeParser(dataTypeID, "text") })),
+      blank: Object.fromEntries(fields.map(({ name }) => [name, null])),
+    };
   }
 
   /** Called by the driver for every row. */
   handleDataRow({ fields }: { readonly fields: readonly (string | null)[] }): void {
     const part = this.#parts[this.#at];
     if (part === undefined) return;
-    const row: Row = {};
+    const row = { ...part.shape.blank };
     try {
-      for (const [i, { name, parse }] of part.columns.entries()) {
-        const text = fields[i] ?? null;
-        row[name] = text === null ? null : parse(text);
+      let i = 0;
+      for (const { name, parse } of part.shape.columns) {
+        const text = fields[i++];
+        if (text != null) row[name] = parse(text);
       }
     } catch (error) {
       this.#failure ??= error;
@@ -116,7 +132,7 @@ export class StatementGroup extends pg.Query {
 
   /** Called by the driver when all are done, and then only. */
   handleReadyForQuery(): void {
-    for (const { name, text, columns } of this.#parts) if (name !== "") this.#prepared.set(name, { text, columns });
+    for (const { name, text, shape } of this.#parts) if (name !== "") this.#prepared.set(name, { text, shape });
     (this as unknown as { callback: (error: unknown) => void }).callback(null);
   }
 }
