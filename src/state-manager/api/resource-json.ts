@@ -1,5 +1,6 @@
 import type { Owner } from "../../resource/owner.js";
-import type { Resource, StringMap } from "../../resource/resource.js";
+import type { Resource } from "../../resource/resource.js";
+import { entriesText } from "../../resource/resource-meta.js";
 
 /**
  * The `/api/v1` JSON of a resource, as one string around the stored texts of spec and status (2.10): nothing is parsed, so
@@ -13,8 +14,8 @@ export function resourceJson(resource: Resource): string {
     `{"resource_group":${JSON.stringify(key.resourceGroup)},"kind":${JSON.stringify(key.kind)}` +
     `,"namespace":${JSON.stringify(key.namespace)},"name":${JSON.stringify(key.name)},"uid":"${resource.uid}"` +
     `,"shard_id":${JSON.stringify(resource.shardId)}` +
-    `,"labels":${resource.labels.size === 0 ? "{}" : mapJson(resource.labels)}` +
-    `,"annotations":${resource.annotations.size === 0 ? "null" : mapJson(resource.annotations)}` +
+    `,"labels":${entriesText(resource.labels)}` +
+    `,"annotations":${resource.annotations.size === 0 ? "null" : entriesText(resource.annotations)}` +
     `,"finalizers":${resource.finalizers.length === 0 ? "null" : JSON.stringify(resource.finalizers)}` +
     `,"owner":${resource.owner === null ? "null" : ownerJson(resource.owner)}` +
     `,"created_at":"${resource.createdAt.toISOString()}","updated_at":"${resource.updatedAt.toISOString()}"` +
@@ -27,11 +28,6 @@ export function resourceJson(resource: Resource): string {
 
 function ownerJson({ resourceGroup, kind, name, uid }: Owner): string {
   return JSON.stringify({ resource_group: resourceGroup, kind, name, uid });
-}
-
-function mapJson(map: StringMap): string {
-  // fromEntries defines own properties, so a key such as __proto__ is written like any other.
-  return JSON.stringify(Object.fromEntries(map));
 }
 
 function timeJson(time: Date | null): string {

@@ -1,6 +1,7 @@
 import { isUnready } from "../../resource/conditions.js";
 import type { Owner } from "../../resource/owner.js";
 import type { Resource, StringMap } from "../../resource/resource.js";
+import { entriesText } from "../../resource/resource-meta.js";
 import type { Scalar } from "./array-parameter.js";
 import type { Column } from "./columns.js";
 
@@ -101,8 +102,8 @@ export const ID_COLUMN: ResourceColumn = column("id", "bigint", ({ id }) => id);
 export const METADATA_COLUMNS: readonly ResourceColumn[] = [
   column("shard_id", "text", ({ shardId }) => shardId),
   { name: "log_id", type: "smallint", read: ({ log }) => log },
-  column("labels", "jsonb", ({ labels }) => entriesToJson(labels)),
-  column("annotations", "json", ({ annotations }) => entriesToJson(annotations)),
+  column("labels", "jsonb", ({ labels }) => entriesText(labels)),
+  column("annotations", "json", ({ annotations }) => entriesText(annotations)),
   column("finalizers", "json", ({ finalizers }) => (finalizers.length === 0 ? "[]" : JSON.stringify(finalizers))),
   column("owner_uid", "uuid", ({ owner }) => owner?.uid ?? null),
   column("owner_group", "text", ({ owner }) => owner?.resourceGroup ?? null),
@@ -131,8 +132,4 @@ export function payloadBytes({ specJson, statusJson, labels, annotations }: Reso
     for (const [key, value] of entries) bytes += Buffer.byteLength(key) + Buffer.byteLength(value);
   }
   return bytes;
-}
-
-function entriesToJson(entries: StringMap): string {
-  return entries.size === 0 ? "{}" : JSON.stringify(Object.fromEntries(entries));
 }
