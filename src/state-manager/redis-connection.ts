@@ -115,7 +115,10 @@ export function together<T>(redis: Redis | undefined, send: () => T): T {
 /** Connections whose turn's end is waited for. */
 const GATHERING = new WeakSet<Redis>();
 
-/** `together` with everything else that Redis is told in this turn of the event loop, at its end. */
+/**
+ * `together` with everything else that Redis is told in this turn of the event loop, at its end. What `together` says meanwhile
+ * waits for that end, too.
+ */
 export function togetherThisTurn<T>(redis: Redis, send: () => T): T {
   if (!GATHERING.has(redis)) {
     const { stream } = redis;
