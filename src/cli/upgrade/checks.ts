@@ -1,0 +1,4 @@
+import type { UpgradeCheck } from "./predict-refusals.js";
+
+/** What this version refuses and older servers store; each in a file of its own beside this one. */
+export const UPGRADE_CHECKS: readonly UpgradeCheck[] = [];
