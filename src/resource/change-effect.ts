@@ -8,7 +8,9 @@ export type ChangedBy = "holder" | "server" | "status-write" | "other";
 
 /** What a change does to the resource's work item (work-item.ts). */
 export type ChangeEffect =
-  | { readonly type: "none" | "settle" | "remove" }
+  | { readonly type: "none" | "remove" }
+  /** A pass was done without a lease. `unseen`: what it wrote beside the status, which the holder of a lease has not seen. */
+  | { readonly type: "settle"; readonly unseen: WorkReason | undefined }
   | { readonly type: "enqueue"; readonly reason: WorkReason; readonly cutBackoff: boolean };
 
 /**
@@ -26,10 +28,13 @@ export function changeEffect(before: Resource | undefined, after: Resource | und
   }
   if (after.generation > before.generation) return enqueue("SPEC_CHANGED", true);
   if (after.observedGeneration < before.observedGeneration) return enqueue("STATUS_CHANGED", true);
-  // Before "settle": a status write that also changes labels must not swallow what the labels ask for.
-  if (!sameMetadata(before, after)) return enqueue("METADATA_CHANGED", false);
-  if (by === "status-write" && catchesUp(before, after)) return { type: "settle" };
-  if (before.statusJson !== after.statusJson) return enqueue("STATUS_CHANGED", false);
+  const unseen = sameMetadata(before, after) ? undefined : "METADATA_CHANGED";
+  const isCaughtUp = by === "status-write" && catchesUp(before, after);
+  // Before the metadata: the writer did the pass over this generation and knows what else it changed in the same write.
+  if (isCaughtUp && after.deletionRequestedAt === null) return { type: "settle", unseen };
+  if (unseen !== undefined) return enqueue(unseen, false);
+  // While a finalizer keeps a resource that is to go, work is left whatever generation a status claims to have observed.
+  if (isCaughtUp || before.statusJson !== after.statusJson) return enqueue("STATUS_CHANGED", false);
   return { type: "none" };
 }
 

@@ -156,8 +156,14 @@ function decideItem(state: KeyState, command: Command, context: DecisionContext,
   switch (effect.type) {
     case "none":
       return item;
-    case "settle":
-      return settle(item);
+    case "settle": {
+      const settled = settle(item);
+      // Only a leased item is left: its holder began before this write.
+      const isUnseen = effect.unseen !== undefined && settled !== undefined && after !== undefined;
+      return isUnseen
+        ? enqueue(settled, wishFor(after, { reason: effect.unseen, cutBackoff: false }, context))
+        : settled;
+    }
     case "remove":
       return remove(item);
     case "enqueue":

@@ -65,7 +65,7 @@ function carryOver(item: WorkItem, { reason, isPending, now }: EnqueueRequest) {
   return { deaths, strikes, quarantinedAt, isQuarantineShown, progress, hasCheckpoint, pendingSince };
 }
 
-/** A status written over REST caught up with the generation: whoever wrote it did the pass. */
+/** A status written without a lease caught up with the generation: its writer did the pass. Only a leased item is left. */
 export function settle(item: WorkItem | undefined): WorkItem | undefined {
   if (item === undefined || item.lease === null) return undefined;
   return { ...item, ...CLEAN, isPending: false, pendingSince: null };

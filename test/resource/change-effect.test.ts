@@ -27,7 +27,10 @@ const CAUGHT_UP: Resource = { ...STORED, observedGeneration: 2n };
 const cutting = (reason: string) => ({ type: "enqueue", reason, cutBackoff: true });
 const waiting = (reason: string) => ({ type: "enqueue", reason, cutBackoff: false });
 const NONE = { type: "none" };
-const SETTLE = { type: "settle" };
+const SETTLE = { type: "settle", unseen: undefined };
+/** A lease in force has not seen what changed beside the status. */
+const SETTLE_UNSEEN = { type: "settle", unseen: "METADATA_CHANGED" };
+const DELETING: Resource = { ...STORED, deletionRequestedAt: new Date(1) };
 
 /** One change per row: what it means when another user, a status write or the holder made it. */
 const TABLE: readonly [string, Resource, Partial<Resource>, object, object, object][] = [
@@ -89,6 +92,46 @@ const TABLE: readonly [string, Resource, Partial<Resource>, object, object, obje
     "catching up with labels",
     STORED,
     { observedGeneration: 2n, labels: new Map() },
+    waiting("METADATA_CHANGED"),
+    SETTLE_UNSEEN,
+    NONE,
+  ],
+  [
+    "catching up with the operator's finalizer",
+    STORED,
+    { observedGeneration: 2n, statusJson: "1", finalizers: ["hold", "operator"] },
+    waiting("METADATA_CHANGED"),
+    SETTLE_UNSEEN,
+    NONE,
+  ],
+  [
+    "catching up with annotations and another shard",
+    STORED,
+    { observedGeneration: 2n, annotations: new Map([["a", "b"]]), shardId: "other" },
+    waiting("METADATA_CHANGED"),
+    SETTLE_UNSEEN,
+    NONE,
+  ],
+  [
+    "catching up while a finalizer keeps what is to go",
+    DELETING,
+    { observedGeneration: 2n },
+    NONE,
+    waiting("STATUS_CHANGED"),
+    NONE,
+  ],
+  [
+    "catching up without one of the finalizers of what is to go",
+    { ...DELETING, finalizers: ["hold", "operator"] },
+    { observedGeneration: 2n, finalizers: ["hold"] },
+    waiting("METADATA_CHANGED"),
+    waiting("METADATA_CHANGED"),
+    NONE,
+  ],
+  [
+    "a finalizer and a part of the way",
+    { ...STORED, generation: 9n },
+    { observedGeneration: 5n, finalizers: ["hold", "operator"] },
     waiting("METADATA_CHANGED"),
     waiting("METADATA_CHANGED"),
     NONE,

@@ -244,19 +244,37 @@ describe("a hold", () => {
 });
 
 describe("a status write without a lease", () => {
-  const write = (observedGeneration: bigint): Command => ({
-    type: "update-status",
-    key,
-    statusJson: '"s"',
-    observedGeneration,
-    metadata: undefined,
-    expected: {},
-  });
+  const write = (observedGeneration: bigint) =>
+    ({
+      type: "update-status",
+      key,
+      statusJson: '"s"',
+      observedGeneration,
+      metadata: undefined,
+      expected: {},
+    }) as const satisfies Command;
 
   it("settles the item when it catches up, and asks for a pass when it does not", () => {
     expect(run(created(), write(1n)).item).toBeUndefined();
     const behind: WorkItem | undefined = run(created(), write(0n)).item;
     expect(behind).toMatchObject({ reason: "STATUS_CHANGED", dueAt: now });
+  });
+
+  it("that adds a finalizer while it catches up settles the item: the first pass of an operator without leases", () => {
+    const metadata = { shardId: "s1", labels: new Map([["l", "v"]]), annotations: new Map(), finalizers: ["operator"] };
+    const first = run(created(), { ...write(1n), metadata });
+    expect(first.item).toBeUndefined();
+    expect(first.resource).toMatchObject({ finalizers: ["operator"], observedGeneration: 1n });
+    // Its holder has not seen the finalizer: one more pass, and the resource is not pending.
+    const { item } = run(leased(created()), { ...write(1n), metadata });
+    expect(item).toMatchObject({ isPending: false, dueAt: now, reason: "METADATA_CHANGED", wanted: 2n });
+    expect(item?.lease?.token).toBe("t1");
+  });
+
+  it("that catches up does not settle what is being deleted: the finalizer's owner still has to clean up", () => {
+    const deleting = run(created({ finalizers: ["f"] }), { type: "delete", key, expected: {} });
+    const { item } = run(then(deleting), write(2n));
+    expect(item).toMatchObject({ dueAt: now, isPending: false });
   });
 
   it("during a lease leaves the lease alone and one more pass or none", () => {
