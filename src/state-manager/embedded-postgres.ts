@@ -1,10 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
 import type { Logger } from "pino";
 import { OwnerLockHeldError, takeOwnerLock } from "../shared/owner-lock.js";
 import { PostgresCluster } from "./embedded-postgres/cluster.js";
+import { DatabaseClient } from "./store/database-client.js";
 
 /** The PostgreSQL that runs when no DATABASE_URL is given. */
 export interface EmbeddedPostgres {
@@ -90,7 +90,7 @@ async function own(directory: string): Promise<() => void> {
 }
 
 async function createDatabase(cluster: PostgresCluster): Promise<void> {
-  const client = new Client({ connectionString: cluster.url("postgres") });
+  const client = new DatabaseClient({ connectionString: cluster.url("postgres") });
   await client.connect();
   try {
     const found = await client.query("SELECT FROM pg_database WHERE datname = $1", [DATABASE]);

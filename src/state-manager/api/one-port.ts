@@ -77,6 +77,9 @@ export class OnePort {
     this.#accept1 = this.#http1.listeners("connection") as ((socket: Socket) => void)[];
     this.#http1.removeAllListeners("connection");
     this.#http1.on("connection", (socket) => this.#sniff(socket));
+    // An accept can fail (no file descriptors left). It concerns that connection only, and an error without a listener would end
+    // the process.
+    this.#http1.on("error", () => {});
   }
 
   /** Starts to listen and returns the port; port 0 takes a free one. Rejects when the address is taken. */

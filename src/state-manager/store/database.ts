@@ -1,5 +1,6 @@
 import pg from "pg";
 import { DomainError } from "../../resource/errors.js";
+import { DatabaseClient } from "./database-client.js";
 import { translateDriverError } from "./driver-errors.js";
 import { StatementGroup } from "./statement-group.js";
 
@@ -97,6 +98,7 @@ export class Database implements Connection {
   constructor(options: DatabaseOptions) {
     this.#onStatement = options.onStatement ?? (() => {});
     this.#pool = new pg.Pool({
+      Client: DatabaseClient,
       connectionString: options.url,
       max: options.poolSize ?? DEFAULT_POOL_SIZE,
       connectionTimeoutMillis: 5_000,

@@ -2,6 +2,7 @@ import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { runner } from "node-pg-migrate";
 import { Database } from "./database.js";
+import { DatabaseClient } from "./database-client.js";
 import { CREATE_LOGS, CREATE_STORE, READ_STORE, type StoreRow } from "./statements/store.js";
 import type { StoreIdentity } from "./store.js";
 
@@ -35,14 +36,20 @@ export async function migrate(
   url: string,
   options: { readonly logCount?: number | undefined },
 ): Promise<StoreIdentity> {
-  await runner({
-    databaseUrl: url,
-    dir: MIGRATIONS,
-    migrationsTable: "migrations",
-    direction: "up",
-    advisoryLockMode: "wait",
-    log: () => {},
-  });
+  const dbClient = new DatabaseClient({ connectionString: url });
+  await dbClient.connect();
+  try {
+    await runner({
+      dbClient,
+      dir: MIGRATIONS,
+      migrationsTable: "migrations",
+      direction: "up",
+      advisoryLockMode: "wait",
+      log: () => {},
+    });
+  } finally {
+    await dbClient.end();
+  }
   const database = new Database({ url, poolSize: 1 });
   try {
     await database.query(CREATE_STORE, [options.logCount ?? 1]);
