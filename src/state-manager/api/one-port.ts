@@ -7,6 +7,7 @@ import {
   type ServerHttp2Session,
 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
+import { AcceptFirst } from "./accept-first.js";
 import { dropDeadPeers } from "./http2-keepalive.js";
 
 /** The first bytes of every HTTP/2 connection with prior knowledge (RFC 9113 §3.4); no HTTP/1.1 request begins so. */
@@ -36,6 +37,8 @@ const MAX_SESSION_MEMORY_MB = 256;
 /** Longer than the idle time of common load balancers, so that it is they who close idle connections. */
 const KEEP_ALIVE_MS = 75_000;
 const CLOSE_CHECK_INTERVAL_MS = 50;
+/** Connections the kernel completes before they are accepted; it takes less when `net.core.somaxconn` is less. Node's is 511. */
+const LISTEN_BACKLOG = 4_096;
 
 /** Answers requests of both protocols. */
 export type AnyRequestListener = RequestListener & ((req: Http2ServerRequest, res: Http2ServerResponse) => void);
@@ -57,6 +60,8 @@ export class OnePort {
 
   constructor(listener: AnyRequestListener, options: OnePortOptions = {}) {
     this.#sniffTimeoutMs = options.sniffTimeoutMs ?? 10_000;
+    const turns = new AcceptFirst(listener as ConstructorParameters<typeof AcceptFirst>[0]);
+    const begin = turns.begin.bind(turns) as AnyRequestListener;
     this.#http1 = createServer(
       {
         noDelay: true,
@@ -65,18 +70,21 @@ export class OnePort {
         requestTimeout: options.requestTimeoutMs ?? 60_000,
         connectionsCheckingInterval: 1_000,
       },
-      listener,
+      begin,
     );
     this.#http2 = createHttp2Server(
       { settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS }, maxSessionMemory: MAX_SESSION_MEMORY_MB },
-      listener,
+      begin,
     );
     this.#http2.on("session", (session) => this.#track(session));
     dropDeadPeers(this.#http2, options.pingIntervalMs ?? 30_000, options.pingTimeoutMs ?? 10_000);
     // Node types listeners as Function; these are the ones http.Server itself installed, and each takes the socket.
     this.#accept1 = this.#http1.listeners("connection") as ((socket: Socket) => void)[];
     this.#http1.removeAllListeners("connection");
-    this.#http1.on("connection", (socket) => this.#sniff(socket));
+    this.#http1.on("connection", (socket) => {
+      turns.accepted();
+      this.#sniff(socket);
+    });
     // An accept can fail (no file descriptors left). It concerns that connection only, and an error without a listener would end
     // the process.
     this.#http1.on("error", () => {});
@@ -86,7 +94,7 @@ export class OnePort {
   listen(port: number, host: string): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#http1.once("error", reject);
-      this.#http1.listen(port, host, () => {
+      this.#http1.listen({ port, host, backlog: LISTEN_BACKLOG }, () => {
         this.#http1.off("error", reject);
         // An AddressInfo, because a TCP port was asked for.
         resolve((this.#http1.address() as AddressInfo).port);

@@ -1,7 +1,9 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type AnyRequestListener, OnePort, type OnePortOptions } from "../../../src/state-manager/api/one-port.js";
 
@@ -81,6 +83,32 @@ test("drops a connection that stays silent or stops inside the preface", async (
   half.write(PREFACE.slice(0, 7));
   expect((await Promise.all([allOf(silent), allOf(half)])).map((bytes) => bytes.length)).toEqual([0, 0]);
 });
+
+/** What the kernel grants a listen queue at most; 0 where it does not say. */
+function listenQueueMax(): number {
+  try {
+    return Number(readFileSync("/proc/sys/net/core/somaxconn", "utf8"));
+  } catch {
+    return 0;
+  }
+}
+
+test.skipIf(listenQueueMax() < 1_000)(
+  "1,000 clients that connect at once are all connected before any is accepted",
+  async () => {
+    const [port] = await open();
+    let connected = 0;
+    for (let i = 0; i < 1_000; i++) {
+      const socket = connect(port, "127.0.0.1", () => {
+        connected += 1;
+      });
+      sockets.push(socket);
+    }
+    // Fewer turns than a full queue would let in, and less than the second after which the kernel tries a refused one again.
+    for (let i = 0; i < 50; i++) await turn();
+    expect(connected).toBe(1_000);
+  },
+);
 
 test("answers 408 to headers that never end", async () => {
   const [port] = await open({ headersTimeoutMs: 200 });
