@@ -33,6 +33,7 @@ export function checkUp({ server, status, kinds, now, clientVersion }: Symptoms)
     migrations(status),
     clock("this machine's clock", now, status.serverTime),
     ...(status.postgresTime === undefined ? [] : [clock("PostgreSQL's clock", status.postgresTime, status.serverTime)]),
+    ...(status.clockStep === undefined ? [] : [clockStep(status.clockStep)]),
     ...kinds.flatMap(kindFindings),
   ];
 }
@@ -65,6 +66,18 @@ function clock(name: string, time: Date, serverTime: Date): Finding {
   return note(
     `${name} is ${showAge(time, serverTime)} apart from the server's: set both by NTP; ages and due times mislead until then`,
   );
+}
+
+function clockStep({ seenAt, byMs }: NonNullable<ClientServerStatus["clockStep"]>): Finding {
+  const at = seenAt.toISOString();
+  const seconds = `${Math.round(Math.abs(byMs) / 1_000)} s`;
+  return byMs < 0
+    ? note(
+        `PostgreSQL's clock was set back by ${seconds}, seen at ${at}: due times written before were moved with it; let NTP slew clocks, not set them`,
+      )
+    : note(
+        `PostgreSQL's clock jumped ahead by ${seconds}, seen at ${at} (or the server's machine slept): sessions and leases may have ended early`,
+      );
 }
 
 function kindFindings({ resourceGroup, kind, pending, quarantined, reconciler }: ClientKind): readonly Finding[] {

@@ -1,4 +1,4 @@
-import { timestampDate } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampDate } from "@bufbuild/protobuf/wkt";
 import {
   DependencyState,
   type GetServerStatusResponse,
@@ -21,6 +21,8 @@ export interface ClientServerStatus {
   /** Undefined while PostgreSQL does not answer. */
   readonly postgresTime: Date | undefined;
   readonly redis: ClientDependency;
+  /** The newest jump of PostgreSQL's clock since the server started; negative: it was set back. */
+  readonly clockStep: { readonly seenAt: Date; readonly byMs: number } | undefined;
   /** Empty while PostgreSQL does not answer. */
   readonly logs: readonly { readonly logId: number; readonly headRevision: bigint; readonly floorRevision: bigint }[];
 }
@@ -48,6 +50,10 @@ export function readServerStatus(wire: GetServerStatusResponse): ClientServerSta
     postgres: readDependency(wire.postgres),
     postgresTime: wire.postgresTime && timestampDate(wire.postgresTime),
     redis: readDependency(wire.redis),
+    clockStep: wire.clockStep && {
+      seenAt: readTime(wire.clockStep.seenAt),
+      byMs: wire.clockStep.by === undefined ? 0 : durationMs(wire.clockStep.by),
+    },
     logs: wire.logs.map(({ logId, headRevision, floorRevision }) => ({ logId, headRevision, floorRevision })),
   };
 }

@@ -83,6 +83,9 @@ export interface ConditionUpdate {
   readonly message: string;
 }
 
+/** The longest wait a REQUEUE_AFTER may ask for: 30 days, in milliseconds. */
+export const REQUEUE_MAX_MS = 30 * 24 * 3_600_000;
+
 /** How a pass ended. */
 export type PassResult =
   | { readonly type: "SUCCESS" }

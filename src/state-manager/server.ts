@@ -185,6 +185,7 @@ function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOption
       programSchema: newestMigration(),
       askStore: () => store.health(),
       askRedis: redis && (() => askVersion(redis.commands)),
+      clockStep: () => work.clockStep,
     }),
     tokens: new ResumeTokens(store.identity),
     // Redis is not asked: without it everything is served, only by other means (2.2).

@@ -14,6 +14,7 @@ const WELL: ClientServerStatus = {
   postgres: { state: "OK", message: "", version: "18.4", roundTripMs: 0.5 },
   postgresTime: NOW,
   redis: { state: "DISABLED", message: "", version: "", roundTripMs: undefined },
+  clockStep: undefined,
   logs: [],
 };
 
@@ -49,6 +50,11 @@ describe("checkUp", () => {
     ["FAIL Redis: start it", { redis: { state: "FAILING", message: "start it", version: "", roundTripMs: undefined } }],
     ["FAIL schema 3, but the server needs 4: restart it, it migrates when it starts", { storeSchema: 3 }],
     ["note schema 5 is newer than the server's 4: a newer server has migrated it; update this one", { storeSchema: 5 }],
+    [
+      "note PostgreSQL's clock was set back by 7200 s, seen at 2026-01-01T12:00:00.000Z: due times written before",
+      { clockStep: { seenAt: NOW, byMs: -7_200_000 } },
+    ],
+    ["note PostgreSQL's clock jumped ahead by 90 s", { clockStep: { seenAt: NOW, byMs: 90_000 } }],
     ["note PostgreSQL's clock is 1m apart from the server's", { postgresTime: new Date(NOW.getTime() + 60_000) }],
   ])("%s", (text, status) => {
     expect(findings(status)).toEqual([expect.stringContaining(text)]);

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file reconcile/v1/server_service.proto.
  */
 export const file_reconcile_v1_server_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyZWNvbmNpbGUvdjEvc2VydmVyX3NlcnZpY2UucHJvdG8SDHJlY29uY2lsZS52MSIYChZHZXRTZXJ2ZXJTdGF0dXNSZXF1ZXN0IpEBChBEZXBlbmRlbmN5U3RhdHVzEiwKBXN0YXRlGAEgASgOMh0ucmVjb25jaWxlLnYxLkRlcGVuZGVuY3lTdGF0ZRIPCgdtZXNzYWdlGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSLQoKcm91bmRfdHJpcBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJKCglMb2dTdGF0dXMSDgoGbG9nX2lkGAEgASgFEhUKDWhlYWRfcmV2aXNpb24YAiABKAMSFgoOZmxvb3JfcmV2aXNpb24YAyABKAMihgMKF0dldFNlcnZlclN0YXR1c1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSLwoLc2VydmVyX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnN0YXJ0ZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHN0b3JlX2lkGAQgASgJEhYKDnByb2dyYW1fc2NoZW1hGAUgASgFEhQKDHN0b3JlX3NjaGVtYRgGIAEoBRIwCghwb3N0Z3JlcxgHIAEoCzIeLnJlY29uY2lsZS52MS5EZXBlbmRlbmN5U3RhdHVzEjEKDXBvc3RncmVzX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KBXJlZGlzGAkgASgLMh4ucmVjb25jaWxlLnYxLkRlcGVuZGVuY3lTdGF0dXMSJQoEbG9ncxgKIAMoCzIXLnJlY29uY2lsZS52MS5Mb2dTdGF0dXMqiQEKD0RlcGVuZGVuY3lTdGF0ZRIgChxERVBFTkRFTkNZX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTREVQRU5ERU5DWV9TVEFURV9PSxABEhwKGERFUEVOREVOQ1lfU1RBVEVfRkFJTElORxACEh0KGURFUEVOREVOQ1lfU1RBVEVfRElTQUJMRUQQAzJ0Cg1TZXJ2ZXJTZXJ2aWNlEmMKD0dldFNlcnZlclN0YXR1cxIkLnJlY29uY2lsZS52MS5HZXRTZXJ2ZXJTdGF0dXNSZXF1ZXN0GiUucmVjb25jaWxlLnYxLkdldFNlcnZlclN0YXR1c1Jlc3BvbnNlIgOQAgFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("CiFyZWNvbmNpbGUvdjEvc2VydmVyX3NlcnZpY2UucHJvdG8SDHJlY29uY2lsZS52MSIYChZHZXRTZXJ2ZXJTdGF0dXNSZXF1ZXN0IpEBChBEZXBlbmRlbmN5U3RhdHVzEiwKBXN0YXRlGAEgASgOMh0ucmVjb25jaWxlLnYxLkRlcGVuZGVuY3lTdGF0ZRIPCgdtZXNzYWdlGAIgASgJEg8KB3ZlcnNpb24YAyABKAkSLQoKcm91bmRfdHJpcBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbiJKCglMb2dTdGF0dXMSDgoGbG9nX2lkGAEgASgFEhUKDWhlYWRfcmV2aXNpb24YAiABKAMSFgoOZmxvb3JfcmV2aXNpb24YAyABKAMiXwoJQ2xvY2tTdGVwEisKB3NlZW5fYXQYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKAmJ5GAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIrMDChdHZXRTZXJ2ZXJTdGF0dXNSZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEi8KC3NlcnZlcl90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpzdGFydGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzdG9yZV9pZBgEIAEoCRIWCg5wcm9ncmFtX3NjaGVtYRgFIAEoBRIUCgxzdG9yZV9zY2hlbWEYBiABKAUSMAoIcG9zdGdyZXMYByABKAsyHi5yZWNvbmNpbGUudjEuRGVwZW5kZW5jeVN0YXR1cxIxCg1wb3N0Z3Jlc190aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCgVyZWRpcxgJIAEoCzIeLnJlY29uY2lsZS52MS5EZXBlbmRlbmN5U3RhdHVzEiUKBGxvZ3MYCiADKAsyFy5yZWNvbmNpbGUudjEuTG9nU3RhdHVzEisKCmNsb2NrX3N0ZXAYCyABKAsyFy5yZWNvbmNpbGUudjEuQ2xvY2tTdGVwKokBCg9EZXBlbmRlbmN5U3RhdGUSIAocREVQRU5ERU5DWV9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0RFUEVOREVOQ1lfU1RBVEVfT0sQARIcChhERVBFTkRFTkNZX1NUQVRFX0ZBSUxJTkcQAhIdChlERVBFTkRFTkNZX1NUQVRFX0RJU0FCTEVEEAMydAoNU2VydmVyU2VydmljZRJjCg9HZXRTZXJ2ZXJTdGF0dXMSJC5yZWNvbmNpbGUudjEuR2V0U2VydmVyU3RhdHVzUmVxdWVzdBolLnJlY29uY2lsZS52MS5HZXRTZXJ2ZXJTdGF0dXNSZXNwb25zZSIDkAIBYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * The request of GetServerStatus.
@@ -107,6 +107,34 @@ export const LogStatusSchema: GenMessage<LogStatus> = /*@__PURE__*/
   messageDesc(file_reconcile_v1_server_service, 2);
 
 /**
+ * A jump of PostgreSQL's clock, which decides leases and due times.
+ *
+ * @generated from message reconcile.v1.ClockStep
+ */
+export type ClockStep = Message<"reconcile.v1.ClockStep"> & {
+  /**
+   * When this server noticed it, by its own clock.
+   *
+   * @generated from field: google.protobuf.Timestamp seen_at = 1;
+   */
+  seenAt?: Timestamp | undefined;
+
+  /**
+   * How far it jumped; negative: it was set back. The server then repairs due times that were written before.
+   *
+   * @generated from field: google.protobuf.Duration by = 2;
+   */
+  by?: Duration | undefined;
+};
+
+/**
+ * Describes the message reconcile.v1.ClockStep.
+ * Use `create(ClockStepSchema)` to create a new message.
+ */
+export const ClockStepSchema: GenMessage<ClockStep> = /*@__PURE__*/
+  messageDesc(file_reconcile_v1_server_service, 3);
+
+/**
  * The answer of GetServerStatus.
  *
  * @generated from message reconcile.v1.GetServerStatusResponse
@@ -181,6 +209,13 @@ export type GetServerStatusResponse = Message<"reconcile.v1.GetServerStatusRespo
    * @generated from field: repeated reconcile.v1.LogStatus logs = 10;
    */
   logs: LogStatus[];
+
+  /**
+   * The newest jump of PostgreSQL's clock since this server started; unset when it noticed none.
+   *
+   * @generated from field: reconcile.v1.ClockStep clock_step = 11;
+   */
+  clockStep?: ClockStep | undefined;
 };
 
 /**
@@ -188,7 +223,7 @@ export type GetServerStatusResponse = Message<"reconcile.v1.GetServerStatusRespo
  * Use `create(GetServerStatusResponseSchema)` to create a new message.
  */
 export const GetServerStatusResponseSchema: GenMessage<GetServerStatusResponse> = /*@__PURE__*/
-  messageDesc(file_reconcile_v1_server_service, 3);
+  messageDesc(file_reconcile_v1_server_service, 4);
 
 /**
  * Whether something the server stands on does its work.

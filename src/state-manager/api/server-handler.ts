@@ -1,4 +1,4 @@
-import { timestampFromDate } from "@bufbuild/protobuf/wkt";
+import { durationFromMs, timestampFromDate } from "@bufbuild/protobuf/wkt";
 import type { ServiceImpl } from "@connectrpc/connect";
 import { DependencyState, type ServerService } from "../../../gen/reconcile/v1/server_service_pb.js";
 import type { DependencyStatus, ServerStatus } from "../service/server-status.js";
@@ -7,7 +7,8 @@ import type { DependencyStatus, ServerStatus } from "../service/server-status.js
 export function serverHandler(status: () => Promise<ServerStatus>): ServiceImpl<typeof ServerService> {
   return {
     async getServerStatus() {
-      const { version, serverTime, startedAt, storeId, programSchema, store, postgres, redis } = await status();
+      const { version, serverTime, startedAt, storeId, programSchema, store, postgres, redis, clockStep } =
+        await status();
       return {
         version,
         serverTime: timestampFromDate(serverTime),
@@ -23,6 +24,7 @@ export function serverHandler(status: () => Promise<ServerStatus>): ServiceImpl<
           headRevision: head,
           floorRevision: floor,
         })),
+        clockStep: clockStep && { seenAt: timestampFromDate(clockStep.seenAt), by: durationFromMs(clockStep.byMs) },
       };
     },
   };

@@ -1,5 +1,6 @@
 import { VERSION } from "../../shared/version.js";
 import type { StoreHealth } from "../store/store.js";
+import type { ClockStep } from "../work/clock-watch.js";
 
 /** Whether something the server stands on does its work. */
 export interface DependencyStatus {
@@ -24,6 +25,8 @@ export interface ServerStatus {
   readonly store: StoreHealth | undefined;
   readonly postgres: DependencyStatus;
   readonly redis: DependencyStatus;
+  /** Undefined when PostgreSQL's clock was not seen to jump. */
+  readonly clockStep: ClockStep | undefined;
 }
 
 /** What the status is asked of. */
@@ -33,6 +36,8 @@ export interface ServerStatusOptions {
   readonly askStore: () => Promise<StoreHealth>;
   /** Resolves with Redis' version, which may be empty. Undefined: the server does without Redis. */
   readonly askRedis: (() => Promise<string>) | undefined;
+  /** The newest jump of the database clock that this server saw. */
+  readonly clockStep: () => ClockStep | undefined;
 }
 
 /** A dependency that does not answer within this time is down for an operator's purposes. */
@@ -40,7 +45,7 @@ const ANSWER_MAX_MS = 2_000;
 
 /** Makes the question "how are you": it asks PostgreSQL and Redis now, takes 2 s at most, and never rejects. */
 export function serverStatus(options: ServerStatusOptions): () => Promise<ServerStatus> {
-  const { storeId, programSchema, askStore, askRedis } = options;
+  const { storeId, programSchema, askStore, askRedis, clockStep } = options;
   const startedAt = new Date();
   return async () => {
     const [store, redis] = await Promise.all([ask(askStore), askRedis && ask(askRedis)]);
@@ -53,6 +58,7 @@ export function serverStatus(options: ServerStatusOptions): () => Promise<Server
       store: store.answer,
       postgres: statusOf(store, store.answer?.version ?? "", POSTGRES_ADVICE),
       redis: redis === undefined ? DISABLED : statusOf(redis, redis.answer ?? "", REDIS_ADVICE),
+      clockStep: clockStep(),
     };
   };
 }

@@ -29,6 +29,8 @@ export interface PulseActions {
   readonly onQuarantined: () => Promise<void>;
   /** Children of owners on their way out are to be dealt with; starts it and returns. */
   readonly onCollectionDue: () => void;
+  /** The database clock, and this process's monotonic clock before and after it was asked. */
+  readonly onClock: (databaseMs: number, sentAt: number, answeredAt: number) => void;
   /** Whatever is to be written now and then; resolves with the milliseconds until there is more, Infinity for nothing. */
   readonly onBeat: () => Promise<number>;
   /** A beat failed; the next one tries again. */
@@ -95,10 +97,13 @@ export class Pulse {
 
   /** Returns when to beat again. */
   async #lookAndAct(): Promise<number> {
-    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined, onCollectionDue, onBeat } = this.#actions;
+    const { waitingKinds, onDue, onExpired, onSweepDue, onQuarantined, onCollectionDue, onClock, onBeat } =
+      this.#actions;
     const kinds = waitingKinds();
     const values = [kinds.map((kind) => kind.resourceGroup), kinds.map((kind) => kind.kind)];
+    const sentAt = performance.now();
     const rows = await this.#database.query<PulseRow>(PULSE, values);
+    if (rows[0] !== undefined) onClock(rows[0].now_ms, sentAt, performance.now());
     onDue(rows.flatMap(toDueHint));
     const intervalMs = kinds.length > 0 ? INTERVAL_MS : RESTING_INTERVAL_MS;
     const expiryInMs = rows[0]?.expiry_in_ms ?? intervalMs;

@@ -3,15 +3,13 @@ import { checkJsonText } from "../../resource/json-text.js";
 import { ANNOTATIONS_MAX, CONDITIONS_MAX, FINALIZERS_MAX, LABELS_MAX } from "../../resource/limits.js";
 import { checkAnnotation, checkFinalizers, checkLabel, checkName, checkText } from "../../resource/names.js";
 import { checkGeneration, validateKey } from "../../resource/validate.js";
-import type { ConditionUpdate, PassReport, PassResult } from "../../resource/work.js";
+import { type ConditionUpdate, type PassReport, type PassResult, REQUEUE_MAX_MS } from "../../resource/work.js";
 
 /** Characters of an error that are kept: enough for a message and the top of a stack. */
 const ERROR_MAX_CHARACTERS = 4_096;
 
 /** Characters of a condition's message. */
 const MESSAGE_MAX_CHARACTERS = 4_096;
-
-const REQUEUE_MAX_MS = 30 * 24 * 3_600_000;
 
 /**
  * Checks a report alone; whether it fits the stored resource is decided under its lock. Returns it with its error fit to be

@@ -14,6 +14,7 @@ import { type ListedWorkRow, listWork } from "../store/statements/list-work.js";
 import { ENQUEUE } from "../store/statements/work-items.js";
 import type { CommandSink, ResourceReader } from "../store/store.js";
 import { Attachments } from "./attachments.js";
+import { type ClockStep, ClockWatch } from "./clock-watch.js";
 import { Doorbell } from "./doorbell.js";
 import { expire } from "./expire.js";
 import { explainWork } from "./explain-work.js";
@@ -21,6 +22,7 @@ import { HAND_OUT_MAX_MS, HandOut } from "./hand-out.js";
 import { LeaseQuery, type MarkedItem, type Progress } from "./lease-query.js";
 import { PassCounts } from "./pass-counts.js";
 import { Pulse } from "./pulse.js";
+import { QueueRepair } from "./queue-repair.js";
 import { type IncomingReport, Reports } from "./reports.js";
 import { resync } from "./resync.js";
 import { type KnownSession, Sessions, sessionNotFound } from "./sessions.js";
@@ -76,6 +78,9 @@ export class WorkQueue implements WorkService {
   readonly #room: WaitingRoom;
   readonly #doorbell: Doorbell;
   readonly #pulse: Pulse;
+  readonly #clockWatch = new ClockWatch();
+  readonly #repair: QueueRepair;
+  #clockStep: ClockStep | undefined;
   readonly #stopping = new AbortController();
   /** What runs beside the calls and is waited for by `stop`. */
   readonly #background = new Set<Promise<void>>();
@@ -108,14 +113,26 @@ export class WorkQueue implements WorkService {
       onSweepDue: () => this.#startSweep(),
       onQuarantined: () => showQuarantines(database, sink),
       onCollectionDue: () => options.onCollectionDue?.(),
+      onClock: (...observed) => this.#observeClock(...observed),
       onBeat: () => this.#passes.flush(),
       onError,
     });
+    this.#repair = new QueueRepair({
+      ...{ database, logger, onError },
+      onStep: (step) => this.#noteStep(step),
+      onRepaired: () => this.#pulse.expect(0),
+    });
   }
 
-  /** Begins to look after expiry, due work and resync. */
+  /** Begins to look after expiry, due work, resync and repair. */
   start(): void {
     this.#pulse.start();
+    this.#repair.start();
+  }
+
+  /** The newest jump of the database clock that this replica saw; undefined while it saw none. */
+  get clockStep(): ClockStep | undefined {
+    return this.#clockStep;
   }
 
   /** Work became due by a commit of this replica: rings here and at the other replicas. */
@@ -135,7 +152,7 @@ export class WorkQueue implements WorkService {
     );
     this.#stopping.abort(error);
     this.#room.close(error);
-    await Promise.all([this.#attachments.close(error), this.#pulse.stop(), this.#sweep]);
+    await Promise.all([this.#attachments.close(error), this.#pulse.stop(), this.#repair.stop(), this.#sweep]);
     await Promise.all(this.#background);
     await this.#passes.flush(true).catch((error: unknown) => this.#logFailure(error));
   }
@@ -291,6 +308,20 @@ export class WorkQueue implements WorkService {
       this.#metrics.failed({ resourceGroup: row.resource_group, kind: row.kind }, row.items);
     }
     this.#doorbell.ring(due);
+  }
+
+  #observeClock(databaseMs: number, sentAt: number, answeredAt: number): void {
+    const step = this.#clockWatch.observe(databaseMs, sentAt, answeredAt);
+    if (step === undefined) return;
+    this.#noteStep(step);
+    this.#repair.stepped(step);
+  }
+
+  #noteStep(step: ClockStep): void {
+    this.#clockStep = step;
+    const { byMs } = step;
+    if (byMs < 0) this.#logger.warn({ byMs }, "the database clock was set back; due times written before are repaired");
+    else this.#logger.warn({ byMs }, "the database clock jumped ahead, or this machine slept; leases may have expired");
   }
 
   /** Ends what this replica holds of sessions that are over. */

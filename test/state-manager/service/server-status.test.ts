@@ -8,9 +8,10 @@ afterEach(() => void vi.useRealTimers());
 const store = { version: "18.4", now: new Date(), schema: 4, logs: [{ head: 7n, floor: 2n }] };
 const never = () => new Promise<never>(() => {});
 const identity = { storeId: "s", programSchema: 4 };
+const step = { seenAt: new Date(), byMs: -7_200_000 };
 
 async function statusOf(askStore: () => Promise<typeof store>, askRedis: (() => Promise<string>) | undefined) {
-  const status = serverStatus({ ...identity, askStore, askRedis })();
+  const status = serverStatus({ ...identity, askStore, askRedis, clockStep: () => step })();
   await vi.advanceTimersByTimeAsync(2_000);
   return status;
 }
@@ -21,7 +22,7 @@ test("tells of dependencies that answer", async () => {
     async () => "7.0.15",
   );
   expect(VERSION).toMatch(/^\d+\.\d+\.\d+/);
-  expect(status).toMatchObject({ ...identity, version: VERSION, store });
+  expect(status).toMatchObject({ ...identity, version: VERSION, store, clockStep: step });
   expect(status.postgres).toEqual({ state: "OK", message: "", version: "18.4", roundTripMs: 0 });
   expect(status.redis).toEqual({ state: "OK", message: "", version: "7.0.15", roundTripMs: 0 });
 });

@@ -24,6 +24,7 @@ beforeEach(() => {
     onSweepDue: () => {},
     onQuarantined: () => Promise.resolve(),
     onCollectionDue: () => {},
+    onClock: () => {},
     onBeat: () => Promise.resolve(Number.POSITIVE_INFINITY),
     onError: (error) => {
       throw error;

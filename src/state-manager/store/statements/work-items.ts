@@ -269,6 +269,8 @@ export const COUNT_WORK: Statement = {
 
 /** What the pulse learns: one row, and one more per kind asked for. */
 export interface PulseRow {
+  /** The database clock, in milliseconds since the epoch. */
+  readonly now_ms: number;
   /** Until the next session or lease expires; null: none will. 0 or less: now. */
   readonly expiry_in_ms: number | null;
   /** Until the next sweep of a kind that has a live session. */
@@ -294,7 +296,8 @@ export const PULSE: Statement = {
           SELECT FROM session_kinds k WHERE k.resource_group = r.resource_group AND k.kind = r.kind)) AS sweep,
         (SELECT min(due_at) FROM collections) AS collection,
         EXISTS (SELECT FROM work_items WHERE quarantined_at IS NOT NULL AND NOT is_quarantine_shown) AS has_unshown)
-    SELECT (extract(epoch FROM known.expiry - clock.now) * 1000)::double precision AS expiry_in_ms,
+    SELECT (extract(epoch FROM clock.now) * 1000)::double precision AS now_ms,
+      (extract(epoch FROM known.expiry - clock.now) * 1000)::double precision AS expiry_in_ms,
       (extract(epoch FROM known.sweep - clock.now) * 1000)::double precision AS sweep_in_ms,
       (extract(epoch FROM known.collection - clock.now) * 1000)::double precision AS collection_in_ms,
       known.has_unshown AS has_unshown_quarantine, next.resource_group, next.kind,

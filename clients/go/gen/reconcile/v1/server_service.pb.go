@@ -254,6 +254,61 @@ func (x *LogStatus) GetFloorRevision() int64 {
 	return 0
 }
 
+// A jump of PostgreSQL's clock, which decides leases and due times.
+type ClockStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When this server noticed it, by its own clock.
+	SeenAt *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=seen_at,json=seenAt,proto3" json:"seen_at,omitempty"`
+	// How far it jumped; negative: it was set back. The server then repairs due times that were written before.
+	By            *durationpb.Duration `protobuf:"bytes,2,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClockStep) Reset() {
+	*x = ClockStep{}
+	mi := &file_reconcile_v1_server_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClockStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClockStep) ProtoMessage() {}
+
+func (x *ClockStep) ProtoReflect() protoreflect.Message {
+	mi := &file_reconcile_v1_server_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClockStep.ProtoReflect.Descriptor instead.
+func (*ClockStep) Descriptor() ([]byte, []int) {
+	return file_reconcile_v1_server_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ClockStep) GetSeenAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SeenAt
+	}
+	return nil
+}
+
+func (x *ClockStep) GetBy() *durationpb.Duration {
+	if x != nil {
+		return x.By
+	}
+	return nil
+}
+
 // The answer of GetServerStatus.
 type GetServerStatusResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -276,14 +331,16 @@ type GetServerStatusResponse struct {
 	// Redis.
 	Redis *DependencyStatus `protobuf:"bytes,9,opt,name=redis,proto3" json:"redis,omitempty"`
 	// The logs, by number; empty while PostgreSQL does not answer.
-	Logs          []*LogStatus `protobuf:"bytes,10,rep,name=logs,proto3" json:"logs,omitempty"`
+	Logs []*LogStatus `protobuf:"bytes,10,rep,name=logs,proto3" json:"logs,omitempty"`
+	// The newest jump of PostgreSQL's clock since this server started; unset when it noticed none.
+	ClockStep     *ClockStep `protobuf:"bytes,11,opt,name=clock_step,json=clockStep,proto3" json:"clock_step,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetServerStatusResponse) Reset() {
 	*x = GetServerStatusResponse{}
-	mi := &file_reconcile_v1_server_service_proto_msgTypes[3]
+	mi := &file_reconcile_v1_server_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -295,7 +352,7 @@ func (x *GetServerStatusResponse) String() string {
 func (*GetServerStatusResponse) ProtoMessage() {}
 
 func (x *GetServerStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_reconcile_v1_server_service_proto_msgTypes[3]
+	mi := &file_reconcile_v1_server_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -308,7 +365,7 @@ func (x *GetServerStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetServerStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetServerStatusResponse) Descriptor() ([]byte, []int) {
-	return file_reconcile_v1_server_service_proto_rawDescGZIP(), []int{3}
+	return file_reconcile_v1_server_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetServerStatusResponse) GetVersion() string {
@@ -381,6 +438,13 @@ func (x *GetServerStatusResponse) GetLogs() []*LogStatus {
 	return nil
 }
 
+func (x *GetServerStatusResponse) GetClockStep() *ClockStep {
+	if x != nil {
+		return x.ClockStep
+	}
+	return nil
+}
+
 var File_reconcile_v1_server_service_proto protoreflect.FileDescriptor
 
 const file_reconcile_v1_server_service_proto_rawDesc = "" +
@@ -396,7 +460,10 @@ const file_reconcile_v1_server_service_proto_rawDesc = "" +
 	"\tLogStatus\x12\x15\n" +
 	"\x06log_id\x18\x01 \x01(\x05R\x05logId\x12#\n" +
 	"\rhead_revision\x18\x02 \x01(\x03R\fheadRevision\x12%\n" +
-	"\x0efloor_revision\x18\x03 \x01(\x03R\rfloorRevision\"\xf0\x03\n" +
+	"\x0efloor_revision\x18\x03 \x01(\x03R\rfloorRevision\"k\n" +
+	"\tClockStep\x123\n" +
+	"\aseen_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\x12)\n" +
+	"\x02by\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02by\"\xa8\x04\n" +
 	"\x17GetServerStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -410,7 +477,9 @@ const file_reconcile_v1_server_service_proto_rawDesc = "" +
 	"\rpostgres_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\fpostgresTime\x124\n" +
 	"\x05redis\x18\t \x01(\v2\x1e.reconcile.v1.DependencyStatusR\x05redis\x12+\n" +
 	"\x04logs\x18\n" +
-	" \x03(\v2\x17.reconcile.v1.LogStatusR\x04logs*\x89\x01\n" +
+	" \x03(\v2\x17.reconcile.v1.LogStatusR\x04logs\x126\n" +
+	"\n" +
+	"clock_step\x18\v \x01(\v2\x17.reconcile.v1.ClockStepR\tclockStep*\x89\x01\n" +
 	"\x0fDependencyState\x12 \n" +
 	"\x1cDEPENDENCY_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DEPENDENCY_STATE_OK\x10\x01\x12\x1c\n" +
@@ -433,32 +502,36 @@ func file_reconcile_v1_server_service_proto_rawDescGZIP() []byte {
 }
 
 var file_reconcile_v1_server_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_reconcile_v1_server_service_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_reconcile_v1_server_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_reconcile_v1_server_service_proto_goTypes = []any{
 	(DependencyState)(0),            // 0: reconcile.v1.DependencyState
 	(*GetServerStatusRequest)(nil),  // 1: reconcile.v1.GetServerStatusRequest
 	(*DependencyStatus)(nil),        // 2: reconcile.v1.DependencyStatus
 	(*LogStatus)(nil),               // 3: reconcile.v1.LogStatus
-	(*GetServerStatusResponse)(nil), // 4: reconcile.v1.GetServerStatusResponse
-	(*durationpb.Duration)(nil),     // 5: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),   // 6: google.protobuf.Timestamp
+	(*ClockStep)(nil),               // 4: reconcile.v1.ClockStep
+	(*GetServerStatusResponse)(nil), // 5: reconcile.v1.GetServerStatusResponse
+	(*durationpb.Duration)(nil),     // 6: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),   // 7: google.protobuf.Timestamp
 }
 var file_reconcile_v1_server_service_proto_depIdxs = []int32{
-	0, // 0: reconcile.v1.DependencyStatus.state:type_name -> reconcile.v1.DependencyState
-	5, // 1: reconcile.v1.DependencyStatus.round_trip:type_name -> google.protobuf.Duration
-	6, // 2: reconcile.v1.GetServerStatusResponse.server_time:type_name -> google.protobuf.Timestamp
-	6, // 3: reconcile.v1.GetServerStatusResponse.started_at:type_name -> google.protobuf.Timestamp
-	2, // 4: reconcile.v1.GetServerStatusResponse.postgres:type_name -> reconcile.v1.DependencyStatus
-	6, // 5: reconcile.v1.GetServerStatusResponse.postgres_time:type_name -> google.protobuf.Timestamp
-	2, // 6: reconcile.v1.GetServerStatusResponse.redis:type_name -> reconcile.v1.DependencyStatus
-	3, // 7: reconcile.v1.GetServerStatusResponse.logs:type_name -> reconcile.v1.LogStatus
-	1, // 8: reconcile.v1.ServerService.GetServerStatus:input_type -> reconcile.v1.GetServerStatusRequest
-	4, // 9: reconcile.v1.ServerService.GetServerStatus:output_type -> reconcile.v1.GetServerStatusResponse
-	9, // [9:10] is the sub-list for method output_type
-	8, // [8:9] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	0,  // 0: reconcile.v1.DependencyStatus.state:type_name -> reconcile.v1.DependencyState
+	6,  // 1: reconcile.v1.DependencyStatus.round_trip:type_name -> google.protobuf.Duration
+	7,  // 2: reconcile.v1.ClockStep.seen_at:type_name -> google.protobuf.Timestamp
+	6,  // 3: reconcile.v1.ClockStep.by:type_name -> google.protobuf.Duration
+	7,  // 4: reconcile.v1.GetServerStatusResponse.server_time:type_name -> google.protobuf.Timestamp
+	7,  // 5: reconcile.v1.GetServerStatusResponse.started_at:type_name -> google.protobuf.Timestamp
+	2,  // 6: reconcile.v1.GetServerStatusResponse.postgres:type_name -> reconcile.v1.DependencyStatus
+	7,  // 7: reconcile.v1.GetServerStatusResponse.postgres_time:type_name -> google.protobuf.Timestamp
+	2,  // 8: reconcile.v1.GetServerStatusResponse.redis:type_name -> reconcile.v1.DependencyStatus
+	3,  // 9: reconcile.v1.GetServerStatusResponse.logs:type_name -> reconcile.v1.LogStatus
+	4,  // 10: reconcile.v1.GetServerStatusResponse.clock_step:type_name -> reconcile.v1.ClockStep
+	1,  // 11: reconcile.v1.ServerService.GetServerStatus:input_type -> reconcile.v1.GetServerStatusRequest
+	5,  // 12: reconcile.v1.ServerService.GetServerStatus:output_type -> reconcile.v1.GetServerStatusResponse
+	12, // [12:13] is the sub-list for method output_type
+	11, // [11:12] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_reconcile_v1_server_service_proto_init() }
@@ -472,7 +545,7 @@ func file_reconcile_v1_server_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_reconcile_v1_server_service_proto_rawDesc), len(file_reconcile_v1_server_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -133,6 +133,36 @@ class LogStatus(_message.Message):
 Global___LogStatus: _TypeAlias = LogStatus  # noqa: Y015
 
 @_typing.final
+class ClockStep(_message.Message):
+    """A jump of PostgreSQL's clock, which decides leases and due times."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEEN_AT_FIELD_NUMBER: _builtins.int
+    BY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def seen_at(self) -> _timestamp_pb2.Timestamp:
+        """When this server noticed it, by its own clock."""
+
+    @_builtins.property
+    def by(self) -> _duration_pb2.Duration:
+        """How far it jumped; negative: it was set back. The server then repairs due times that were written before."""
+
+    def __init__(
+        self,
+        *,
+        seen_at: _timestamp_pb2.Timestamp | None = ...,
+        by: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "seen_at", b"seen_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by", b"by", "seen_at", b"seen_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClockStep: _TypeAlias = ClockStep  # noqa: Y015
+
+@_typing.final
 class GetServerStatusResponse(_message.Message):
     """The answer of GetServerStatus."""
 
@@ -148,6 +178,7 @@ class GetServerStatusResponse(_message.Message):
     POSTGRES_TIME_FIELD_NUMBER: _builtins.int
     REDIS_FIELD_NUMBER: _builtins.int
     LOGS_FIELD_NUMBER: _builtins.int
+    CLOCK_STEP_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The server's version."""
     store_id: _builtins.str
@@ -180,6 +211,10 @@ class GetServerStatusResponse(_message.Message):
     def logs(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogStatus]:
         """The logs, by number; empty while PostgreSQL does not answer."""
 
+    @_builtins.property
+    def clock_step(self) -> Global___ClockStep:
+        """The newest jump of PostgreSQL's clock since this server started; unset when it noticed none."""
+
     def __init__(
         self,
         *,
@@ -193,10 +228,11 @@ class GetServerStatusResponse(_message.Message):
         postgres_time: _timestamp_pb2.Timestamp | None = ...,
         redis: Global___DependencyStatus | None = ...,
         logs: _abc.Iterable[Global___LogStatus] | None = ...,
+        clock_step: Global___ClockStep | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["postgres", b"postgres", "postgres_time", b"postgres_time", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_step", b"clock_step", "postgres", b"postgres", "postgres_time", b"postgres_time", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["logs", b"logs", "postgres", b"postgres", "postgres_time", b"postgres_time", "program_schema", b"program_schema", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at", "store_id", b"store_id", "store_schema", b"store_schema", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_step", b"clock_step", "logs", b"logs", "postgres", b"postgres", "postgres_time", b"postgres_time", "program_schema", b"program_schema", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at", "store_id", b"store_id", "store_schema", b"store_schema", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
