@@ -2,8 +2,8 @@ import { isAlreadyExists, isConflict, isNotFound } from "../client/api-error.js"
 import type { ClientResource, ResourceOwner } from "../client/client-resource.js";
 import type { ResourceClient } from "../client/resource-client.js";
 import type { ResourceDraft, WriteGuard } from "../client/resource-draft.js";
-import { sameJson } from "../resource/json-text.js";
 import { describeKey } from "../resource/key.js";
+import { sameJson } from "../resource/same-json.js";
 import { findCondition, isReady } from "./conditions.js";
 import { TerminalError } from "./result.js";
 
@@ -157,7 +157,7 @@ function isSame(existing: ClientResource, merged: ResourceDraft): boolean {
     existing.annotations.size === merged.annotations?.size &&
     [...existing.annotations].every(([name, value]) => merged.annotations?.get(name) === value) &&
     existing.finalizers.join("\n") === merged.finalizers?.join("\n") &&
-    (existing.specJson === specJson || sameJson(existing.specJson, specJson))
+    sameJson(existing.specJson, specJson)
   );
 }
 

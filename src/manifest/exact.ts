@@ -4,9 +4,12 @@ import type { Tags } from "yaml";
 /**
  * Numbers are shown and sent as they were written (2.10): a 19-digit number in a manifest is that number in the store, and again
  * in `get -o yaml`. In values they are LosslessNumbers.
+ *
+ * Of a key that an object has twice the last value counts, as for JSON.parse: no server takes such a text any more, but older
+ * ones did, and what they stored must be seen to be mended.
  */
 export function parseExact(json: string): unknown {
-  return parse(json);
+  return parse(json, undefined, { onDuplicateKey: ({ newValue }) => newValue });
 }
 
 /** JSON text of a value, its numbers as they were written. */

@@ -1,6 +1,7 @@
 import { sameOwner } from "./owner.js";
 import type { Resource } from "./resource.js";
 import { sameEntries, sameList } from "./resource.js";
+import { sameJson } from "./same-json.js";
 import type { WorkReason } from "./work.js";
 
 /** Who changed a resource: the holder of its lease, the server itself, a status write without a lease, or anyone else. */
@@ -34,7 +35,7 @@ export function changeEffect(before: Resource | undefined, after: Resource | und
   if (isCaughtUp && after.deletionRequestedAt === null) return { type: "settle", unseen };
   if (unseen !== undefined) return enqueue(unseen, false);
   // While a finalizer keeps a resource that is to go, work is left whatever generation a status claims to have observed.
-  if (isCaughtUp || before.statusJson !== after.statusJson) return enqueue("STATUS_CHANGED", false);
+  if (isCaughtUp || !sameJson(before.statusJson, after.statusJson)) return enqueue("STATUS_CHANGED", false);
   return { type: "none" };
 }
 

@@ -2,11 +2,11 @@ import type { Command, Outcome } from "./command.js";
 import { setConditions } from "./conditions.js";
 import type { KeyState } from "./decide.js";
 import { addFinalizers } from "./finalizers.js";
-import { sameJson } from "./json-text.js";
 import { checkFits } from "./limits.js";
 import { mergePatch } from "./merge-patch.js";
 import { checkObservedGeneration } from "./preconditions.js";
 import { type Resource, type StringMap, sameEntries, sameList } from "./resource.js";
+import { sameJson } from "./same-json.js";
 import { patchFinalizers } from "./server-finalizers.js";
 import type { PassReport } from "./work.js";
 
@@ -109,7 +109,6 @@ function isSame(a: Resource, b: Resource): boolean {
     sameList(a.finalizers, b.finalizers) &&
     sameEntries(a.labels, b.labels) &&
     sameEntries(a.annotations, b.annotations) &&
-    (a.statusJson === b.statusJson ||
-      (a.statusJson !== null && b.statusJson !== null && sameJson(a.statusJson, b.statusJson)))
+    sameJson(a.statusJson, b.statusJson)
   );
 }

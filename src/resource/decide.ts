@@ -5,12 +5,12 @@ import { decideQuarantine, withQuarantineEnd } from "./decide-quarantine.js";
 import { decideReport } from "./decide-report.js";
 import { DomainError } from "./errors.js";
 import { withoutForced } from "./forced-finalizer.js";
-import { sameJson } from "./json-text.js";
 import { describeKey, type ResourceKey } from "./key.js";
 import { checkFits } from "./limits.js";
 import { type FindOwner, ownerAfter, ownerOfNew, sameOwner } from "./owner.js";
 import { checkObservedGeneration, checkPrecondition, requireExisting } from "./preconditions.js";
 import { isPending, type Resource, sameEntries, sameList } from "./resource.js";
+import { sameJson } from "./same-json.js";
 import { replaceFinalizers, withHold } from "./server-finalizers.js";
 import { PRIORITY, type WorkItem } from "./work.js";
 import { type EnqueueRequest, enqueue, finishPass, remove, settle } from "./work-item.js";
@@ -238,7 +238,7 @@ function applyDesired(before: Resource, input: ResourceInput, context: DecisionC
     sameEntries(before.annotations, input.annotations) &&
     sameList(before.finalizers, finalizers) &&
     sameOwner(before.owner, ownerAfter(before, input.owner, context.findOwner)) &&
-    isSameJson(before.specJson, input.specJson);
+    sameJson(before.specJson, input.specJson);
   if (isSame) return unchanged(before);
   return replaceDesired(before, { ...input, finalizers }, context);
 }
@@ -288,10 +288,6 @@ function written(before: Resource, after: Resource, by: ChangedBy): Write {
 
 function touch(before: Resource, context: DecisionContext, changes: Partial<Resource>): Resource {
   return { ...before, ...changes, writeCount: before.writeCount + 1n, updatedAt: context.now };
-}
-
-function isSameJson(a: string | null, b: string | null): boolean {
-  return a === b || (a !== null && b !== null && sameJson(a, b));
 }
 
 /** The key a command is about. */

@@ -1,5 +1,7 @@
 import { DomainError, invalidField } from "./errors.js";
-import { CODE, isDigit, isSpace, skipString } from "./json-tokens.js";
+import { duplicateKeyError, JsonKeys } from "./json-keys.js";
+import { jsonPath } from "./json-path.js";
+import { CODE, isDigit, isSpace } from "./json-tokens.js";
 import { JSON_DEPTH_MAX } from "./limits.js";
 import { cut, quote } from "./quote.js";
 
@@ -7,18 +9,22 @@ import { cut, quote } from "./quote.js";
  * Checks one JSON text in one pass and keeps no values: 5 µs per KB at most, on the way of every write.
  *
  * Stricter than JSON.parse in what we could store but not give back everywhere: deep nesting, numbers no double can
- * approach, NUL (no `jsonb`, no C string holds it) and lone surrogates (no UTF-8 and so no Protobuf string holds them).
+ * approach, NUL (no `jsonb`, no C string holds it), lone surrogates (no UTF-8 and so no Protobuf string holds them), and
+ * objects with one key twice, of which some readers take the first, some the last and some neither (RFC 8259, section 4).
  */
 export class JsonChecker {
   readonly #field: string;
   readonly #text: string;
   #at = 0;
-  /** Where we are, for errors: per open container the index of the element, or ~offset of the member's key. */
   readonly #trail: number[] = [];
+  readonly #keys: JsonKeys;
+  /** Whether a string with an escape was read since this was last set to false. */
+  #hasEscape = false;
 
   constructor(field: string, text: string) {
     this.#field = field;
     this.#text = text;
+    this.#keys = new JsonKeys(text);
   }
 
   /** Throws the DomainError that names the path of the first thing wrong. */
@@ -44,11 +50,12 @@ export class JsonChecker {
     this.#open();
     if (this.#takes(CODE.closeBrace)) return;
     const depth = this.#trail.push(0) - 1;
+    const keys = this.#keys.open();
     do {
       this.#skipSpace();
       this.#trail[depth] = ~this.#at;
       if (this.#text.charCodeAt(this.#at) !== CODE.quote) throw this.#unexpected();
-      this.#string();
+      this.#key(keys);
       this.#skipSpace();
       this.#expect(CODE.colon);
       this.#skipSpace();
@@ -56,7 +63,16 @@ export class JsonChecker {
       this.#skipSpace();
     } while (this.#takes(CODE.comma));
     this.#expect(CODE.closeBrace);
+    this.#keys.close(keys);
     this.#trail.length = depth;
+  }
+
+  #key(keys: number): void {
+    const start = this.#at;
+    this.#hasEscape = false;
+    this.#string();
+    if (this.#keys.add(keys, start, this.#at, this.#hasEscape)) return;
+    throw duplicateKeyError(this.#path());
   }
 
   #array(): void {
@@ -92,6 +108,7 @@ export class JsonChecker {
       const code = text.charCodeAt(at);
       if (code === CODE.quote) break;
       if (code === CODE.backslash) {
+        this.#hasEscape = true;
         this.#at = at;
         at = this.#escape();
       } else if (code >= SURROGATE_FIRST && code <= SURROGATE_LAST) {
@@ -175,8 +192,8 @@ export class JsonChecker {
   }
 
   #unexpected(): DomainError {
-    const character = this.#text.codePointAt(this.#at);
-    const found = character === undefined ? "end" : quote(String.fromCodePoint(character));
+    const code = this.#text.codePointAt(this.#at);
+    const found = code === undefined ? "end" : describeCharacter(code);
     const message = `${this.#field} must be valid JSON: unexpected ${found} at character ${this.#at + 1}`;
     return new DomainError("INVALID_ARGUMENT", "INVALID_JSON", message, { field: this.#field });
   }
@@ -189,28 +206,16 @@ export class JsonChecker {
   }
 
   #path(): string {
-    let path = this.#field;
-    for (const step of this.#trail) {
-      if (step >= 0) {
-        path += `[${step}]`;
-      } else {
-        const key = this.#key(~step);
-        path += IDENTIFIER.test(key) ? `.${cut(key)}` : `[${quote(key)}]`;
-      }
-    }
-    return path;
+    return jsonPath(this.#field, this.#text, this.#trail);
   }
+}
 
-  /** The key at `start`. When the key itself is what is wrong, as much of it as was read. */
-  #key(start: number): string {
-    const end = skipString(this.#text, start);
-    try {
-      return JSON.parse(this.#text.slice(start, end));
-    } catch {
-      // Not a valid string: the error being built is about it, so its raw text is the best name.
-      return this.#text.slice(start + 1, end);
-    }
-  }
+/** Quoted; by its number when it cannot be seen, such as a byte order mark. */
+function describeCharacter(code: number): string {
+  const character = String.fromCodePoint(code);
+  return /[\p{Cf}\p{Z}]/u.test(character) && code !== CODE.space
+    ? `U+${code.toString(16).toUpperCase().padStart(4, "0")}`
+    : quote(character);
 }
 
 function isPair(high: number, low: number): boolean {
@@ -223,4 +228,3 @@ const SURROGATE_FIRST = 0xd800;
 const SURROGATE_LAST = 0xdfff;
 const ESCAPED = '"\\/bfnrt';
 const HEX = /^[0-9a-fA-F]{4}$/;
-const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;

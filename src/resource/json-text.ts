@@ -1,9 +1,9 @@
 import { JsonChecker } from "./json-checker.js";
-import { CODE, isSpace, skipString } from "./json-tokens.js";
+import { skipPunctuation, skipString, skipValue } from "./json-tokens.js";
 
 /**
  * Throws DomainError unless `text` is one JSON value that every part of the system can carry: at most 30 levels deep,
- * numbers within double range, no NUL, no lone surrogate, raw or escaped. `field` is the first word of the path in the error.
+ * numbers within double range, no key twice in one object, no NUL, no lone surrogate, raw or escaped. `field` is the first word of the path in the error.
  * The size is not checked here (`checkFits`).
  */
 export function checkJsonText(field: string, text: string): void {
@@ -48,65 +48,9 @@ export function elementSpans(text: string): readonly Span[] {
   return elements;
 }
 
-/** Whether two valid JSON texts differ in white space between tokens only: order of keys and spelling of numbers count. */
-export function sameJson(a: string, b: string): boolean {
-  if (a === b) return true;
-  let [i, j] = [0, 0];
-  let isInString = false;
-  for (;;) {
-    if (!isInString) {
-      while (isSpace(a.charCodeAt(i))) i++;
-      while (isSpace(b.charCodeAt(j))) j++;
-    }
-    if (i === a.length || j === b.length) return i === a.length && j === b.length;
-    const code = a.charCodeAt(i);
-    if (code !== b.charCodeAt(j)) return false;
-    if (code === CODE.backslash && a.charCodeAt(++i) !== b.charCodeAt(++j)) return false;
-    if (code === CODE.quote) isInString = !isInString;
-    i++;
-    j++;
-  }
-}
-
 /** The offset after the bracket that opens the text's only value. */
 function enter(text: string, bracket: "{" | "["): number {
   const at = skipPunctuation(text, 0);
   if (text[at] !== bracket) throw new Error(`not a JSON ${bracket === "{" ? "object" : "array"}`);
   return at + 1;
-}
-
-/** Skips white space, commas and colons: in a valid text they say nothing that the brackets do not. */
-function skipPunctuation(text: string, from: number): number {
-  let at = from;
-  while (isSpace(text.charCodeAt(at)) || text[at] === "," || text[at] === ":") at++;
-  return at;
-}
-
-/** The offset after the value at `from`; loops instead of recursing, because an ignored member may be nested at will. */
-function skipValue(text: string, from: number): number {
-  let depth = 0;
-  let at = from;
-  do {
-    const character = text[at];
-    if (character === '"') {
-      at = skipString(text, at);
-    } else if (character === "{" || character === "[") {
-      depth++;
-      at++;
-    } else if (character === "}" || character === "]") {
-      depth--;
-      at++;
-    } else if (depth === 0) {
-      return skipScalar(text, at);
-    } else {
-      at++;
-    }
-  } while (depth > 0 && at < text.length);
-  return at;
-}
-
-function skipScalar(text: string, from: number): number {
-  let at = from;
-  while (at < text.length && !isSpace(text.charCodeAt(at)) && !",]}".includes(text.charAt(at))) at++;
-  return at;
 }

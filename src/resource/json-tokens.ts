@@ -44,3 +44,39 @@ function isEscaped(text: string, at: number): boolean {
 export function isDigit(code: number): boolean {
   return code >= CODE.digit0 && code <= CODE.digit9;
 }
+
+/** Skips white space, commas and colons: in a valid text they say nothing that the brackets do not. */
+export function skipPunctuation(text: string, from: number): number {
+  let at = from;
+  while (isSpace(text.charCodeAt(at)) || text[at] === "," || text[at] === ":") at++;
+  return at;
+}
+
+/** The offset after the value at `from`; loops instead of recursing, because an ignored member may be nested at will. */
+export function skipValue(text: string, from: number): number {
+  let depth = 0;
+  let at = from;
+  do {
+    const character = text[at];
+    if (character === '"') {
+      at = skipString(text, at);
+    } else if (character === "{" || character === "[") {
+      depth++;
+      at++;
+    } else if (character === "}" || character === "]") {
+      depth--;
+      at++;
+    } else if (depth === 0) {
+      return skipScalar(text, at);
+    } else {
+      at++;
+    }
+  } while (depth > 0 && at < text.length);
+  return at;
+}
+
+function skipScalar(text: string, from: number): number {
+  let at = from;
+  while (at < text.length && !isSpace(text.charCodeAt(at)) && !",]}".includes(text.charAt(at))) at++;
+  return at;
+}

@@ -79,6 +79,15 @@ const TABLE: readonly [string, Resource, Partial<Resource>, object, object, obje
     waiting("STATUS_CHANGED"),
     NONE,
   ],
+  [
+    "a status that is only written otherwise",
+    { ...CAUGHT_UP, statusJson: '{"a":1,"b":[]}' },
+    { statusJson: '{ "b": [], "a": 1.0 }' },
+    NONE,
+    NONE,
+    NONE,
+  ],
+  ["a null status where none was", CAUGHT_UP, { statusJson: "null" }, NONE, NONE, NONE],
   ["catching up", STORED, { observedGeneration: 2n }, NONE, SETTLE, NONE],
   [
     "catching up with a status",

@@ -121,6 +121,18 @@ describe("writes of the desired state", () => {
     const { resource } = run(before, { type: "apply", input: thing("a", { specJson: "1" }) });
     expect(resource?.finalizers).toEqual(["reconciler"]);
   });
+
+  it("by apply write nothing when only the order of keys, the white space or the spelling of numbers differs", () => {
+    const specJson = '{"html":"<h1>","port":8080,"big":9007199254740993}';
+    const before = created({ specJson });
+    const apply = (text: string) => run(before, { type: "apply", input: thing("a", { specJson: text }) });
+    const { outcome, resource } = apply('{ "port": 8.08e3, "big": 9007199254740993, "html": "\\u003ch1>" }');
+    expect([outcome, resource]).toEqual(["UNCHANGED", before.resource]);
+    expect(apply('{"port":8080,"html":"<h1>","big":9007199254740992}')).toMatchObject({
+      outcome: "UPDATED",
+      resource: { generation: 2n, specJson: '{"port":8080,"html":"<h1>","big":9007199254740992}' },
+    });
+  });
 });
 
 describe("delete", () => {
@@ -212,6 +224,12 @@ describe("a report", () => {
       dueAt: new Date(now.getTime() + 5),
       priority: PRIORITY.retry,
     });
+  });
+
+  it("whose status says the same in another order writes nothing", () => {
+    const before = leased(created({ statusJson: '{"a":{"x":1,"y":2},"b":"é"}', observedGeneration: 1n }));
+    const { outcome, resource } = run(before, report({ statusJson: '{"b":"\\u00e9","a":{"y":2,"x":1}}' }));
+    expect([outcome, resource]).toEqual(["UNCHANGED", before.resource]);
   });
 
   it("that changes nothing writes nothing", () => {

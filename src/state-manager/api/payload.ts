@@ -1,6 +1,7 @@
 import { create, fromJson } from "@bufbuild/protobuf";
 import { NullValue, type Value, ValueSchema } from "@bufbuild/protobuf/wkt";
 import { invalidField } from "../../resource/errors.js";
+import { memberPath } from "../../resource/json-path.js";
 
 /**
  * The JSON text of a payload that came as `google.protobuf.Value` or as text; null when neither is set, or when it is null.
@@ -44,9 +45,4 @@ function valueText(path: string, { kind }: Value): string {
     case undefined:
       throw invalidField(path, "must be set to a value: null, a boolean, number, string, list or struct");
   }
-}
-
-/** Named like the checks of JSON text name it. */
-function memberPath(path: string, key: string): string {
-  return /^[A-Za-z_$][\w$]*$/.test(key) ? `${path}.${key}` : `${path}[${JSON.stringify(key)}]`;
 }

@@ -3,24 +3,30 @@ import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { DomainError } from "../../resource/errors.js";
-import { rawFields } from "../../resource/json-text.js";
+import { duplicateKey, duplicateKeyError } from "../../resource/json-keys.js";
+import { memberPath } from "../../resource/json-path.js";
+import { memberSpans } from "../../resource/json-text.js";
 import type { StringMap } from "../../resource/resource.js";
 
 /** The JSON object of a request body. Every getter throws INVALID_JSON when the member has another type; null is absent. */
 export class RestBody {
-  readonly #text: string;
   readonly #members: Readonly<Record<string, unknown>>;
-  #raw: ReadonlyMap<string, string> | undefined;
+  /** The text of each member as it was sent. */
+  readonly #texts: ReadonlyMap<string, string>;
 
-  private constructor(text: string, members: Readonly<Record<string, unknown>>) {
-    this.#text = text;
+  private constructor(members: Readonly<Record<string, unknown>>, texts: ReadonlyMap<string, string>) {
     this.#members = members;
+    this.#texts = texts;
   }
 
-  /** Parses bytes that must be UTF-8 and one JSON object. Throws INVALID_JSON. */
+  /**
+   * Parses bytes that must be UTF-8 and one JSON object; a byte order mark before it is skipped. Throws INVALID_JSON, and
+   * INVALID_FIELD naming a member that is given twice. What is in the members is for the getters to look at: most of a body
+   * that was read before is ignored.
+   */
   static parse(bytes: Buffer): RestBody {
     if (!isUtf8(bytes)) throw invalidJson("", "the body must be UTF-8 text");
-    const text = bytes.toString("utf8");
+    const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
     let members: unknown;
     try {
       members = JSON.parse(text);
@@ -30,8 +36,13 @@ export class RestBody {
     if (typeof members !== "object" || members === null || Array.isArray(members)) {
       throw invalidJson("", "the body must be an object");
     }
+    const texts = new Map<string, string>();
+    for (const { key, start, end } of memberSpans(text)) {
+      if (texts.has(key)) throw duplicateKeyError(memberPath("", key));
+      texts.set(key, text.slice(start, end));
+    }
     // Any object has string keys; what the values are is for the getters to find out.
-    return new RestBody(text, members as Readonly<Record<string, unknown>>);
+    return new RestBody(members as Readonly<Record<string, unknown>>, texts);
   }
 
   /** A string; empty when absent. */
@@ -46,6 +57,7 @@ export class RestBody {
     const value = this.#own(field) ?? EMPTY;
     if (typeof value !== "object" || Array.isArray(value))
       throw invalidJson(field, `${field} must be an object of strings`);
+    this.#checkKeys(field);
     const map = new Map<string, string>();
     for (const [key, entry] of Object.entries(value)) {
       if (typeof entry !== "string") {
@@ -74,7 +86,7 @@ export class RestBody {
     if (typeof value !== "number" || !Number.isInteger(value))
       throw invalidJson(field, `${field} must be a whole number`);
     // Past 2^53 the parsed number may be a neighbour of the one that was sent; the text knows.
-    return Number.isSafeInteger(value) ? BigInt(value) : exactInteger(this.#rawText(field), value);
+    return Number.isSafeInteger(value) ? BigInt(value) : exactInteger(this.#texts.get(field), value);
   }
 
   /** An object with strings, absent and null ones empty; null when null, undefined when absent: here the two differ. */
@@ -87,6 +99,7 @@ export class RestBody {
     if (typeof value !== "object" || Array.isArray(value)) {
       throw invalidJson(field, `${field} must be an object, or null for none`);
     }
+    this.#checkKeys(field);
     const entries = fields.map((name) => {
       const part: unknown = Object.hasOwn(value, name) ? (value as Readonly<Record<string, unknown>>)[name] : "";
       if (typeof (part ?? "") !== "string") throw invalidJson(`${field}.${name}`, `${field}.${name} must be a string`);
@@ -98,16 +111,17 @@ export class RestBody {
 
   /** The text of a member as it was sent; null when absent or null. */
   json(field: string): string | null {
-    return this.#own(field) == null ? null : (this.#rawText(field) ?? null);
+    return this.#own(field) == null ? null : (this.#texts.get(field) ?? null);
   }
 
   #own(field: string): unknown {
     return Object.hasOwn(this.#members, field) ? this.#members[field] : undefined;
   }
 
-  #rawText(field: string): string | undefined {
-    this.#raw ??= rawFields(this.#text);
-    return this.#raw.get(field);
+  /** JSON.parse takes the last of equal keys in silence. */
+  #checkKeys(field: string): void {
+    const path = duplicateKey(field, this.#texts.get(field) ?? "");
+    if (path !== undefined) throw duplicateKeyError(path);
   }
 }
 

@@ -304,7 +304,7 @@ describe("errors", () => {
     ["an empty body", "", /^Invalid JSON: /],
     ["an array", "[]", /^Invalid JSON: the body must be an object/],
     ["null", "null", /^Invalid JSON: the body must be an object/],
-    ["a byte order mark", "\ufeff{}", /^Invalid JSON: /],
+    ["a byte order mark that is not the first character", " \ufeff{}", /^Invalid JSON: /],
     [
       "a label that is a number",
       '{"shard_id":"s","name":"n","labels":{"a":1}}',
