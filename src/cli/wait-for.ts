@@ -1,6 +1,7 @@
 import type { ClientResource, ResourceClient, ResourceKey, ResourceSelection } from "../client/index.js";
 // Not by the index of that room: with it would come the whole control loop, and a command starts later.
 import { findCondition, isReady } from "../controlloop/conditions.js";
+import { timerMs } from "../shared/timer-limit.js";
 import { EXIT, Failure } from "./exit-codes.js";
 import { nameOf } from "./name-of.js";
 
@@ -34,7 +35,7 @@ export async function waitFor(
   goal: Goal,
   options: { readonly deadline: number; readonly signal: AbortSignal },
 ): Promise<void> {
-  const timeout = AbortSignal.timeout(Math.max(0, Math.ceil(options.deadline - performance.now())));
+  const timeout = AbortSignal.timeout(timerMs(options.deadline - performance.now()));
   const signal = AbortSignal.any([timeout, options.signal]);
   let latest: ClientResource | undefined;
   let isComplete = false;

@@ -14,6 +14,7 @@ import type { ResourceService } from "../service/resource-service.js";
 import type { ServerStatus } from "../service/server-status.js";
 import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
+import { clampDeadline } from "./call-deadline.js";
 import { addHealth } from "./grpc-health.js";
 import type { HealthCheck } from "./health.js";
 import type { AnyRequest, AnyResponse } from "./http-exchange.js";
@@ -115,6 +116,7 @@ async function serve(handler: UniversalHandlerFn, request: AnyRequest, response:
   // AnyResponse is what both of Node's response classes have in common, and nothing else implements it.
   const nodeResponse = response as Parameters<typeof universalResponseToNodeResponse>[1];
   const call = universalRequestFromNodeRequest(request, nodeResponse, undefined, undefined);
+  clampDeadline(call.header);
   try {
     await universalResponseToNodeResponse(await handler(call), nodeResponse);
   } catch (error) {

@@ -1,11 +1,9 @@
 import type { KindRef } from "../../resource/key.js";
+import { timerMs } from "../../shared/timer-limit.js";
 import type { LeaseQuery, MarkedItem } from "./lease-query.js";
 import { type KnownSession, sessionNotFound } from "./sessions.js";
 import { Turns } from "./turns.js";
 import type { Waiter } from "./waiter.js";
-
-/** Timers cannot be set for longer; the pulse looks long before. */
-const MAX_TIMER_MS = 3_600_000;
 
 /** Leases whose Lease call ended before they arrived. */
 export type OnUnclaimed = (sessionId: string, items: readonly MarkedItem[]) => void;
@@ -146,13 +144,11 @@ export class Dispatcher {
     if (this.isIdle || at >= this.#timerAt) return;
     this.#disarm();
     this.#timerAt = at;
-    this.#timer = setTimeout(
-      () => {
-        this.#disarm();
-        this.lookAgain();
-      },
-      Math.min(MAX_TIMER_MS, Math.ceil(inMs)),
-    );
+    // For what comes due later still, the pulse looks long before.
+    this.#timer = setTimeout(() => {
+      this.#disarm();
+      this.lookAgain();
+    }, timerMs(inMs));
   }
 
   #disarm(): void {
