@@ -45,16 +45,31 @@ export interface HistoryFilter {
 
 /** A row of `events`. */
 export interface HistoryEvent extends Seen {
+  /** The resource's key in one text: see `keyText`. */
+  readonly key: string;
   readonly kind: string;
   readonly name: string;
   readonly shard: string;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly finalizers: readonly string[];
+  /** The owner's uid. */
+  readonly owner: string | null;
   readonly generation: number;
+  readonly observed: number;
+  readonly isDeleting: boolean;
   /** The resource's writes so far, this one included. */
   readonly writes: number;
   readonly movedTo: string | null;
   readonly spec: string;
   readonly status: string;
+  /** The same in all events of a transaction, and in no other. */
+  readonly fingerprint: string;
+}
+
+/** The parts of a key as one text. */
+export function keyText(group: string, kind: string, namespace: string, name: string): string {
+  return `${group}/${kind}/${namespace}/${name}`;
 }
 
 interface Row {
@@ -174,26 +189,24 @@ export async function findHalfWritten(databaseUrl: string): Promise<readonly obj
 }
 
 function readEvent(row: Row): HistoryEvent {
-  const meta = JSON.parse(row.meta);
-  const { uid, shard, labels, movedTo } = meta;
-  const generation = Number(meta.generation);
+  const { kind, name, type, log_id: log, resource_group: group, namespace, fingerprint } = row;
+  const { uid, shard, labels, annotations, finalizers, movedTo, ...meta } = JSON.parse(row.meta);
+  const [generation, observed, writes] = [meta.generation, meta.observed, meta.writes].map(Number) as [
+    number,
+    number,
+    number,
+  ];
   const [spec, status] = [row.spec ?? "null", row.status ?? "null"];
-  const body = digest({
-    uid,
-    key: [row.resource_group, row.kind, row.namespace, row.name],
-    shard,
-    labels,
-    annotations: meta.annotations,
-    finalizers: meta.finalizers,
-    generation,
-    observed: Number(meta.observed),
-    spec,
-    status,
-    isDeleting: meta.deletionRequested !== null,
-  });
-  const { kind, name, type, log_id: log } = row;
-  const place = { log, revision: Number(row.revision), writes: Number(meta.writes) };
-  return { ...place, type, uid, body, kind, name, shard, labels, generation, movedTo, spec, status };
+  const isDeleting = meta.deletionRequested !== null;
+  const shown = { uid, shard, labels, annotations, finalizers, generation, observed, spec, status, isDeleting };
+  return {
+    ...shown,
+    ...{ log, type, kind, name, movedTo, writes, fingerprint },
+    revision: Number(row.revision),
+    body: digest({ ...shown, key: [group, kind, namespace, name] }),
+    key: keyText(group, kind, namespace, name),
+    owner: meta.owner?.uid ?? null,
+  };
 }
 
 function findFlaws(rows: readonly Row[]): readonly string[] {

@@ -206,7 +206,7 @@ function rpcFilter({ kind = "", shard = "", tier }: HistoryFilter = {}) {
 }
 
 /** A resource as `/api/v1` shows it. */
-interface DialectResource {
+export interface DialectResource {
   readonly uid: string;
   readonly resource_group: string;
   readonly kind: string;
@@ -229,7 +229,8 @@ function readSseEvent({ type, revision, resource }: Record<string, unknown>): Ev
   return resource === undefined ? event : { ...event, body: readDialectResource(resource as DialectResource) };
 }
 
-function readDialectResource(resource: DialectResource): Body {
+/** A resource that was read from `/api/v1`. */
+export function readDialectResource(resource: DialectResource): Body {
   return {
     uid: resource.uid,
     key: [resource.resource_group, resource.kind, resource.namespace, resource.name],

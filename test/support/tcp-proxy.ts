@@ -11,15 +11,31 @@ export interface TcpProxy {
   readonly hasCut: () => boolean;
   /** From now on the open connections carry nothing any more, and nobody is told. New ones work. */
   swallow(): void;
+  /**
+   * Holds back the next message with `text`, and what its connection sends behind it, until `deliver`: as a network does that is late, also
+   * when the sender has gone meanwhile.
+   */
+  hold(text: string): void;
+  /** Whether a message is held back. */
+  readonly isHolding: () => boolean;
+  /** Breaks the connection of what is held back, at the sender's side alone. */
+  hangUp(): void;
+  /** Delivers what was held back; resolves when the target has answered it, or closed the connection. */
+  deliver(): Promise<void>;
+  /** New connections lead to another port from now on; open ones are cut. */
+  redirect(port: number): void;
   close(): Promise<void>;
 }
 
 export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
   let trigger = "";
   let cutsLeft = 0;
+  let { port: targetPort } = target;
+  let toHold = "";
+  let held: { readonly client: Socket; readonly upstream: Socket; readonly bytes: Buffer[] } | undefined;
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
-    const upstream = connect(target);
+    const upstream = connect({ host: target.host, port: targetPort });
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.on("close", () => sockets.delete(socket));
@@ -28,8 +44,19 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     }
     upstream.on("data", (data) => client.write(data));
     upstream.on("close", () => client.destroy());
-    client.on("close", () => upstream.end());
+    client.on("close", () => {
+      // What is late arrives although its sender is gone.
+      if (held?.client !== client) upstream.end();
+    });
     client.on("data", (data) => {
+      if (toHold !== "" && data.includes(toHold)) {
+        toHold = "";
+        held = { client, upstream, bytes: [] };
+      }
+      if (held?.client === client) {
+        held.bytes.push(data);
+        return;
+      }
       upstream.write(data);
       if (cutsLeft === 0 || !data.includes(trigger)) return;
       cutsLeft -= 1;
@@ -49,6 +76,30 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     hasCut: () => cutsLeft === 0,
     swallow() {
       for (const socket of sockets) socket.removeAllListeners("data").resume();
+    },
+    hold(text) {
+      toHold = text;
+    },
+    isHolding: () => held !== undefined,
+    hangUp() {
+      held?.client.destroy();
+    },
+    async deliver() {
+      if (held === undefined) throw new Error("nothing is held back");
+      const { client, upstream, bytes } = held;
+      held = undefined;
+      const answered = new Promise<void>((resolve) => {
+        upstream.once("data", () => resolve());
+        upstream.once("close", () => resolve());
+        if (upstream.destroyed) resolve();
+      });
+      upstream.write(Buffer.concat(bytes));
+      await answered;
+      if (client.destroyed) upstream.end();
+    },
+    redirect(port) {
+      targetPort = port;
+      for (const socket of sockets) socket.destroy();
     },
     async close() {
       for (const socket of sockets) socket.destroy();

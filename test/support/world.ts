@@ -8,6 +8,7 @@ import { Observer, type ObserverOptions } from "./observer.js";
 import { createDatabase, type PostgresCluster, startPostgres } from "./postgres.js";
 import { type ServerProcess, startServerProcess } from "./processes.js";
 import { type RedisServer, startRedis } from "./redis.js";
+import { startTcpProxy, type TcpProxy } from "./tcp-proxy.js";
 
 /** What there is to be. */
 export interface WorldOptions {
@@ -17,6 +18,8 @@ export interface WorldOptions {
   readonly redis?: boolean | "down";
   /** A PostgreSQL of the scenario's own, to be stopped; a database in the run's shared one by default. */
   readonly ownPostgres?: boolean | Readonly<Record<string, string>>;
+  /** Whether the replicas reach PostgreSQL through a proxy; the scenario itself does not. */
+  readonly proxied?: boolean;
   readonly logCount?: number;
   /** For the replicas' `node`. */
   readonly nodeOptions?: readonly string[];
@@ -29,6 +32,7 @@ export class World {
   readonly #options: WorldOptions;
   readonly #redis: RedisServer | undefined;
   readonly #postgres: PostgresCluster | undefined;
+  #proxy: TcpProxy | undefined;
   #client: Redis | undefined;
   #started = 0;
 
@@ -46,6 +50,7 @@ export class World {
     if (options.redis === "down") await redis?.kill();
     const { url, postgres } = await World.#openDatabase(options.ownPostgres ?? false);
     const world = new World(options, url, postgres, redis);
+    if (options.proxied) await world.#openProxy();
     const starting = Array.from({ length: options.replicas ?? 2 }, () => world.#addReplica());
     world.replicas.push(...(await Promise.all(starting)));
     return world;
@@ -62,6 +67,13 @@ export class World {
     return { url: postgres.url, postgres };
   }
 
+  async #openProxy(): Promise<void> {
+    const { hostname: host, port } = new URL(this.databaseUrl);
+    const proxy = await startTcpProxy({ host, port: Number(port) });
+    onTestFinished(() => proxy.close());
+    this.#proxy = proxy;
+  }
+
   get urls(): readonly string[] {
     return this.replicas.map(({ url }) => url);
   }
@@ -76,6 +88,12 @@ export class World {
     return this.#postgres;
   }
 
+  /** Between the replicas and PostgreSQL. */
+  get proxy(): TcpProxy {
+    if (this.#proxy === undefined) throw new Error("this world has no proxy");
+    return this.#proxy;
+  }
+
   replica(index: number): ServerProcess {
     const replica = this.replicas[index];
     if (replica === undefined) throw new Error(`there is no replica ${index}`);
@@ -87,6 +105,7 @@ export class World {
     const { logCount, nodeOptions } = this.#options;
     const env = logCount === undefined ? undefined : { LOG_COUNT: String(logCount) };
     const databaseUrl = new URL(this.databaseUrl);
+    if (this.#proxy !== undefined) databaseUrl.port = String(this.#proxy.port);
     databaseUrl.searchParams.set("application_name", `replica-${this.#started++}`);
     const place = { databaseUrl: databaseUrl.href, redisUrl: this.#redis?.url };
     const replica = await startServerProcess({ ...place, env, nodeOptions });
