@@ -1,3 +1,4 @@
+import { readServerUrl } from "../client/server-url.js";
 import { chooseContext } from "./context-file.js";
 import { usageError } from "./exit-codes.js";
 
@@ -32,7 +33,9 @@ export function choosePlace(env: NodeJS.ProcessEnv, options: PlaceOptions): Plac
 
 /** Throws unless it is the address of a server; without a slash at its end. */
 export function checkUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return text.replace(/\/+$/, "");
-  throw usageError(`the server must be an address such as ${DEFAULT_SERVER} (got ${text})`);
+  try {
+    return readServerUrl(text).href.replace(/\/+$/, "");
+  } catch (error) {
+    throw usageError(error instanceof Error ? error.message : String(error));
+  }
 }

@@ -53,7 +53,10 @@ function isBrokenConnection({ code, metadata }: ConnectError): boolean {
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly code: ApiErrorCode;
-  /** Stable, for example `REVISION_CONFLICT`; `CONNECTION_LOST` when no answer came; empty when the answer gave none. */
+  /**
+   * Stable, for example `REVISION_CONFLICT`; `CONNECTION_LOST` when no answer came; `NO_SERVER` and `WRONG_SERVER` when none has ever
+   * come from the address, or from another program; empty when the answer gave none.
+   */
   readonly reason: string;
   /** The path of the offending field; empty when no field is to blame. */
   readonly field: string;

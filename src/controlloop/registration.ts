@@ -47,9 +47,11 @@ export async function register(
       if (signal.aborted) return undefined;
       const apiError = ApiError.from(error);
       const isTaken = apiError.reason === "KIND_TAKEN";
-      if (!isTaken && FINAL.has(apiError.code)) throw apiError;
+      // What is at the address may be put right while the worker runs: a proxy, a name, the server itself.
+      if (!isTaken && apiError.reason !== "WRONG_SERVER" && FINAL.has(apiError.code)) throw apiError;
       const delayMs = isTaken ? KIND_TAKEN_DELAY_MS : retryDelayMs(++failures);
-      logger.warn({ code: apiError.code, error: apiError.message, delayMs }, "not registered yet");
+      const { code, reason, message } = apiError;
+      logger.warn({ code, reason, error: message, delayMs }, "not registered yet");
       await pause(delayMs, signal);
     }
   }

@@ -1,6 +1,8 @@
 import { mkdtempSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { VERBS } from "../../src/cli/verbs.js";
 import { freePort } from "../../src/shared/free-port.js";
 import { runDirectory } from "../support/run-directory.js";
@@ -33,6 +35,7 @@ describe("reconcile without a server", () => {
     [["wait", "website/a", "--timeout", "25d"], "at most 24d"],
     [["history", "website/a", "--limit", "0"], "It must be a whole number from 1 to 10,000."],
     [["get", "x", "--server", "ftp://x"], "the server must be an address such as http://127.0.0.1:8080 (got ftp://x)"],
+    [["get", "x", "--server", "http://h/?a=b"], "the server's address must not have a query in it; write http://h"],
     [["get", "x", "--context", "nope"], "there is no context nope (known: none)"],
   ])("says of %j what is wrong with it", async (args, words) => {
     const { code, err, out } = await reconcile(args);
@@ -80,6 +83,26 @@ describe("reconcile without a server", () => {
     expect(err).toContain(`error: no server answers at ${server} (ECONNREFUSED); start one with "reconcile dev"`);
     expect(code).toBe(3);
     expect(await reconcile(["version", "--server", server])).toMatchObject({ code: 0 });
+  });
+
+  it("says within seconds, wherever the address stands, that something else answers there, and exits with 3", async () => {
+    const other = createServer((_, response) => response.end("hello"));
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void other.close());
+    const server = `http://127.0.0.1:${(other.address() as AddressInfo).port}`; // a TCP port was asked for
+    const env = { RECONCILE_CONFIG: join(mkdtempSync(join(runDirectory(), "cli-")), "config.json") };
+    await reconcile(["config", "set-context", "other", "--server", server], { env });
+    for (const ended of [
+      await reconcile(["get", "x", "--server", server]),
+      await reconcile(["kinds"], { env: { RECONCILE_SERVER: server } }),
+      await reconcile(["get", "-A", "-w"], { env }),
+    ]) {
+      expect(ended).toEqual({
+        code: 3,
+        out: "",
+        err: `error: ${server} is another program than the state-manager (it answers HTTP 200 "hello"): name the state-manager's address\n`,
+      });
+    }
   });
 
   it("completes verbs, options and their values", async () => {
