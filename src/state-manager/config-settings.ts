@@ -16,7 +16,7 @@ export const SETTINGS = {
   ),
   DATABASE_URL: secret(
     url("postgres", "postgresql"),
-    "The PostgreSQL that holds everything (18 is tested). Without it, and without `DATABASE_HOST`, a bundled PostgreSQL is started.",
+    "The PostgreSQL that holds everything: 17 or 18, reached without a transaction pooler; see [the database](#the-database). Without it, and without `DATABASE_HOST`, a bundled PostgreSQL is started.",
   ),
   DATABASE_HOST: optional(HOST, "Instead of `DATABASE_URL`: the host name or address of the server."),
   DATABASE_PORT: optional(wholeNumber(1, 65_535), "With `DATABASE_HOST`: its port; 5432 when not set."),

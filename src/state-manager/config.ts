@@ -1,6 +1,7 @@
 import { quote } from "../resource/quote.js";
 import { SETTINGS, type SettingName, type SettingValues } from "./config-settings.js";
 import type { LogLevel } from "./observability/logger.js";
+import { databaseUrlProblems } from "./store/database-url.js";
 
 /** What the process was told to do. Holds no secret, so it may be logged. */
 export interface Config {
@@ -48,6 +49,7 @@ export function readConfig(
 ): { readonly config: Config; readonly secrets: Secrets } {
   const problems = [...foundBefore, ...conflicts(env)];
   const values = readValues(env, problems);
+  if (values.DATABASE_URL !== undefined) problems.push(...databaseUrlProblems(values.DATABASE_URL));
   if (problems.length > 0) throw new ConfigError(problems);
   const config = {
     serverHost: values.SERVER_HOST,

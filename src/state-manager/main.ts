@@ -2,7 +2,7 @@ import { ConfigError, readConfig } from "./config.js";
 import { createLogger } from "./observability/logger.js";
 import { runUntilSignal } from "./run-until-signal.js";
 import { startStateManager } from "./server.js";
-import { IncompatibleStoreError } from "./store/migrate.js";
+import { UnfitDatabaseError } from "./store/unfit-database.js";
 
 /** `npm run serve`: the state-manager alone. Settings come from the environment: docs/operations.md. */
 async function main(): Promise<void> {
@@ -16,7 +16,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const isOperators = error instanceof ConfigError || error instanceof IncompatibleStoreError;
+  const isOperators = error instanceof ConfigError || error instanceof UnfitDatabaseError;
   const text = isOperators ? error.message : error instanceof Error ? error.stack : String(error);
   process.stderr.write(`${text}\n`);
   process.exitCode = 1;

@@ -190,8 +190,8 @@ function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOption
     tokens: new ResumeTokens(store.identity),
     // Redis is not asked: without it everything is served, only by other means (2.2).
     readiness: async () => {
-      const isReachable = await store.ping();
-      return { ok: isReachable, problems: isReachable ? [] : ["PostgreSQL does not answer"] };
+      const problem = await store.problem();
+      return { ok: problem === "", problems: problem === "" ? [] : [problem] };
     },
     metrics,
     furtherMetrics,

@@ -112,6 +112,10 @@ describe("readConfig", () => {
       { DATABASE_PASSWORD: "x" },
       "DATABASE_HOST must be set together with DATABASE_PASSWORD; else a bundled PostgreSQL would be started",
     ],
+    [
+      { DATABASE_URL: "postgres://u:s3cret@h/d?options=-c%20enable_seqscan%3Don" },
+      "DATABASE_URL: options must not set enable_seqscan: the server needs off; remove it",
+    ],
     [{ COMPAT_STREAMS: "true" }, "REDIS_URL must be set with COMPAT_STREAMS=true: that is where the streams are"],
   ])("refuses settings that contradict each other: %o", (env, problem) => {
     expect(problemsOf(env)).toEqual([problem]);

@@ -56,7 +56,9 @@ export function serverStatus(options: ServerStatusOptions): () => Promise<Server
       storeId,
       programSchema,
       store: store.answer,
-      postgres: statusOf(store, store.answer?.version ?? "", POSTGRES_ADVICE),
+      postgres: store.answer?.problem
+        ? refusing(store.answer, store.tookMs)
+        : statusOf(store, store.answer?.version ?? "", POSTGRES_ADVICE),
       redis: redis === undefined ? DISABLED : statusOf(redis, redis.answer ?? "", REDIS_ADVICE),
       clockStep: clockStep(),
     };
@@ -96,6 +98,11 @@ async function ask<T>(question: () => Promise<T>): Promise<Asked<T>> {
 function wordsOf(error: unknown): string {
   const said = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return said instanceof Error && said.message !== "" ? said.message : "no answer";
+}
+
+/** PostgreSQL answers and takes no writes: its words say what to do. */
+function refusing({ problem, version }: StoreHealth, roundTripMs: number): DependencyStatus {
+  return { state: "FAILING", message: problem, version, roundTripMs };
 }
 
 function statusOf({ answer, problem, tookMs }: Asked<unknown>, version: string, advice: string): DependencyStatus {

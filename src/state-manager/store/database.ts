@@ -1,7 +1,8 @@
 import pg from "pg";
 import { DomainError } from "../../resource/errors.js";
-import { DatabaseClient } from "./database-client.js";
-import { translateDriverError } from "./driver-errors.js";
+import { DatabaseClient, sessionConfig } from "./database-client.js";
+import { connectError, translateDriverError } from "./driver-errors.js";
+import { verifySession } from "./session-contract.js";
 import { StatementGroup } from "./statement-group.js";
 
 /** An SQL text with the name it is prepared, counted and logged under. Values are always parameters. */
@@ -49,32 +50,16 @@ export interface DatabaseOptions {
   readonly queryTimeoutMs?: number | undefined;
   /** Told about every statement sent, by name. */
   readonly onStatement?: ((name: string) => void) | undefined;
+  /** The schemas of the store, as `search_path`; by default what the role and the URL say. */
+  readonly searchPath?: string | undefined;
+  /** Told about every failure that is UNAVAILABLE. */
+  readonly onUnavailable?: ((error: DomainError) => void) | undefined;
   /** Told about connections that break while idle. */
   readonly onIdleError?: ((error: Error) => void) | undefined;
 }
 
 /** Few are enough: the work is done in batches. */
 export const DEFAULT_POOL_SIZE = 10;
-
-/**
- * Sent as start-up options, so they cost no statement. The timeouts (milliseconds) bound every transaction: a paused replica
- * must not block the log for longer (2.5). Every statement of ours is a walk of indexes; a young table has no statistics
- * yet, and a plan made for it then must not scan it when it has grown. So one plan is as good as the next, while making a new one
- * took half of what PostgreSQL spends on a single write: whatever array it is given is shorter or longer than it guessed.
- */
-const SESSION_OPTIONS = [
-  "lock_timeout=3000",
-  "idle_in_transaction_session_timeout=3000",
-  "transaction_timeout=5000",
-  "statement_timeout=10000",
-  "default_transaction_isolation=read\\ committed",
-  "synchronous_commit=on",
-  "enable_seqscan=off",
-  "enable_hashjoin=off",
-  "enable_mergejoin=off",
-  "jit=off",
-  "plan_cache_mode=force_generic_plan",
-];
 
 const INT8 = 20;
 const JSON_TYPE = 114;
@@ -90,27 +75,26 @@ const types: pg.CustomTypesConfig = {
   },
 };
 
-/** The pool of connections to PostgreSQL. Errors are DomainError UNAVAILABLE when the server is away. */
+/** The pool of connections to PostgreSQL, each found fit when it is made. Errors that may pass are DomainError UNAVAILABLE: see driver-errors.ts. */
 export class Database implements Connection {
   readonly #pool: pg.Pool;
   readonly #onStatement: (name: string) => void;
+  readonly #onUnavailable: (error: DomainError) => void;
 
   constructor(options: DatabaseOptions) {
     this.#onStatement = options.onStatement ?? (() => {});
+    this.#onUnavailable = options.onUnavailable ?? (() => {});
     this.#pool = new pg.Pool({
+      ...sessionConfig(options.url, options.searchPath),
       Client: DatabaseClient,
-      connectionString: options.url,
       max: options.poolSize ?? DEFAULT_POOL_SIZE,
-      connectionTimeoutMillis: 5_000,
       // A connection whose other end vanished would else be waited for without end.
       query_timeout: options.queryTimeoutMs ?? 12_000,
       // What is sent without waiting goes out at once; else the driver would hold it back until the reply before is in.
       pipeline: true,
-      keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000,
       types,
-      application_name: "reconcile",
-      options: SESSION_OPTIONS.map((option) => `-c ${option}`).join(" "),
+      // The pool waits for what this returns, whatever its type says.
+      onConnect: verifySession,
     });
     this.#pool.on("error", (error) => {
       // Once it ends, the pool no longer waits for its connections to be gone.
@@ -157,7 +141,7 @@ export class Database implements Connection {
     try {
       return await this.#pool.connect();
     } catch (error) {
-      throw translateDriverError(error);
+      throw translateDriverError(connectError(error));
     }
   }
 
@@ -173,7 +157,10 @@ export class Database implements Connection {
           return await answer;
         } catch (error) {
           const translated = translateDriverError(error);
-          if (translated !== error) broken = error instanceof Error ? error : new Error(String(error));
+          if (translated instanceof DomainError) {
+            broken = translated;
+            this.#onUnavailable(translated);
+          }
           throw translated;
         }
       };

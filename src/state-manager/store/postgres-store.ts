@@ -5,7 +5,8 @@ import { PostgresChangeLog } from "../log/postgres-change-log.js";
 import type { Metrics } from "../observability/metrics.js";
 import { BatchCommitter } from "./commit-batch.js";
 import { countKinds } from "./count-kinds.js";
-import { Database, DEFAULT_POOL_SIZE, PING } from "./database.js";
+import { Database, DEFAULT_POOL_SIZE } from "./database.js";
+import { openError } from "./driver-errors.js";
 import { DryRun } from "./dry-run.js";
 import { EventPartitions } from "./event-partitions.js";
 import { GroupCommit } from "./group-commit.js";
@@ -13,8 +14,9 @@ import { listResources } from "./list-resources.js";
 import { migrate, migrationNumber } from "./migrate.js";
 import { ReadBatcher } from "./read-batch.js";
 import { readHistory } from "./read-history.js";
-import { READ_STORE_HEALTH, type StoreHealthRow } from "./statements/store.js";
+import { READ_STORE_HEALTH, type StoreHealthRow, TRY_WRITE } from "./statements/store.js";
 import type { BulkSink, ResourceReader, StoreHealth, StoreIdentity } from "./store.js";
+import { WriteHealth } from "./write-health.js";
 
 /** How a store is opened. */
 export interface StoreOptions {
@@ -47,26 +49,35 @@ export interface PostgresStore {
   readonly compactor: Compactor;
   /** Asks PostgreSQL now how it is, and how the store. */
   health(): Promise<StoreHealth>;
-  /** Whether PostgreSQL answers. */
-  ping(): Promise<boolean>;
+  /** Asks PostgreSQL now for a write: what keeps it from taking one; empty when nothing does. Never rejects. */
+  problem(): Promise<string>;
   /** Makes partitions ahead and drops expired ones; call it every few minutes. */
   maintain(): Promise<void>;
   /** Finishes what was submitted, then disconnects. */
   close(): Promise<void>;
 }
 
-/** Migrates, connects and prepares the partitions of the current hours. */
+/**
+ * Migrates, connects and prepares the partitions of the current hours. Throws UnfitDatabaseError when the database cannot be used;
+ * DomainError UNAVAILABLE when it may be later.
+ */
 export async function openStore(options: StoreOptions): Promise<PostgresStore> {
   const { metrics } = options;
-  const identity = await migrate(options.databaseUrl, { logCount: options.logCount });
-  const database = new Database({
+  const { searchPath, ...identity } = await migrate(options.databaseUrl, { logCount: options.logCount });
+  const database: Database = new Database({
     url: options.databaseUrl,
+    searchPath,
     poolSize: options.poolSize,
     onIdleError: options.onIdleError,
     onStatement: metrics && ((name) => metrics.postgresStatements.inc({ statement: name })),
+    onUnavailable: (error) => writes.onFailure(error),
   });
+  const writes = new WriteHealth(() => database.query(TRY_WRITE));
   const partitions = new EventPartitions(database);
-  await partitions.ensure();
+  await partitions.ensure().catch(async (error: unknown) => {
+    await database.close();
+    throw openError(error);
+  });
   const reads = new ReadBatcher(database);
   // Lists are long and may be many; writes, leases and renewals must always find a connection.
   const limitLists = pLimit(Math.max(1, (options.poolSize ?? DEFAULT_POOL_SIZE) >> 1));
@@ -76,7 +87,10 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
     concurrency: options.commitConcurrency ?? 1,
     ensurePartition: (bucket) => partitions.ensure(bucket),
     findResource: (key) => reads.get(key),
-    onCommitted: options.onCommitted,
+    onCommitted: (batch) => {
+      if (batch.changes.length > 0) writes.onCommit();
+      return options.onCommitted(batch);
+    },
     onBatch:
       metrics &&
       ((items, durationMs) => {
@@ -101,16 +115,16 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
     log,
     compactor,
     health: async () => {
-      const [[row], extents] = await Promise.all([database.query<StoreHealthRow>(READ_STORE_HEALTH), log.extents()]);
+      const [[row], extents, problem] = await Promise.all([
+        database.query<StoreHealthRow>(READ_STORE_HEALTH),
+        log.extents(),
+        writes.problem(),
+      ]);
       if (row === undefined) throw new Error("the store does not tell its state");
       const logs = extents.map(({ head, floor }) => ({ head: head.revision, floor: floor.revision }));
-      return { version: row.version, now: row.now, schema: migrationNumber(row.migration), logs };
+      return { version: row.version, now: row.now, schema: migrationNumber(row.migration), logs, problem };
     },
-    ping: () =>
-      database.query(PING).then(
-        () => true,
-        () => false,
-      ),
+    problem: () => writes.problem(),
     maintain: async () => {
       await partitions.ensureAhead();
       await compactor.compact();

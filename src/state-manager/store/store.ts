@@ -126,6 +126,8 @@ export interface ListQuery {
 
 /** What PostgreSQL tells about the store. */
 export interface StoreHealth {
+  /** What keeps it from taking writes, in one line with what to do; empty when nothing does. */
+  readonly problem: string;
   readonly version: string;
   readonly now: Date;
   /** The newest schema migration the store has. */

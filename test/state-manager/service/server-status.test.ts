@@ -5,7 +5,7 @@ import { serverStatus } from "../../../src/state-manager/service/server-status.j
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-const store = { version: "18.4", now: new Date(), schema: 4, logs: [{ head: 7n, floor: 2n }] };
+const store = { version: "18.4", now: new Date(), schema: 4, logs: [{ head: 7n, floor: 2n }], problem: "" };
 const never = () => new Promise<never>(() => {});
 const identity = { storeId: "s", programSchema: 4 };
 const step = { seenAt: new Date(), byMs: -7_200_000 };
@@ -40,4 +40,11 @@ test("tells what a dependency said instead of an answer, and that Redis is not u
   const status = await statusOf(() => Promise.reject(refused), undefined);
   expect(status.postgres.message).toMatch(/^connect ECONNREFUSED: /);
   expect(status.redis).toMatchObject({ state: "DISABLED", message: "" });
+});
+
+test("a PostgreSQL that answers and takes no writes is failing, in its words, and still tells about the store", async () => {
+  const readOnly = { ...store, problem: "the database is read-only" };
+  const status = await statusOf(async () => readOnly, undefined);
+  expect(status.postgres).toMatchObject({ state: "FAILING", message: "the database is read-only", version: "18.4" });
+  expect(status.store).toMatchObject({ schema: 4 });
 });

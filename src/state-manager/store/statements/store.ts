@@ -38,6 +38,12 @@ export const READ_STORE_HEALTH: Statement = {
       (SELECT name FROM migrations ORDER BY name DESC LIMIT 1) AS migration`,
 };
 
+/**
+ * The smallest write: locks a row that nothing else locks, which PostgreSQL refuses when it is read-only, and waits for the disk. It
+ * leaves no dead row behind.
+ */
+export const TRY_WRITE: Statement = { name: "try-write", text: "SELECT FROM store FOR KEY SHARE" };
+
 /** Identity and compatibility. */
 export const READ_STORE: Statement = {
   name: "read-store",
