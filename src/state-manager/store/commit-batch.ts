@@ -8,9 +8,18 @@ import { BEGIN, type BoundStatement, COMMIT, type Connection, type Database, rol
 import { type CommitResult, type DecidedBatch, decideBatch } from "./decide-batch.js";
 import { constraintOf, isFromServer, isGoingAway, isPartitionMissing, sqlState } from "./driver-errors.js";
 import { type DecidedAtTip, idsAhead, idsOf, LogTip, ONLY_LOG, randomFingerprint } from "./log-tip.js";
+import { OrderedConnection } from "./ordered-connection.js";
 import { readOwners, wishedOwners } from "./read-owners.js";
 import { readStates } from "./read-states.js";
-import { findFingerprint, type LogEndRequest, type LogEndRow, lockHeads, readLogEnds } from "./statements/events.js";
+import {
+  type FoundRow,
+  findFingerprint,
+  type LogEndRequest,
+  type LogEndRow,
+  lockHeads,
+  type Miss,
+  readLogEnds,
+} from "./statements/events.js";
 import type { CommitStamp } from "./write-draft.js";
 
 /** How commands are committed. */
@@ -26,6 +35,9 @@ const MAX_UNIQUE_VIOLATIONS = 3;
 
 /** A key that was taken is a sign of more to come: so many batches are read first, before one is decided at the tip again. */
 const BATCHES_READ_AFTER_TAKEN_KEY = 50;
+/** So is another writer: four after the first miss, twice as many after each further one in a row, up to 256. */
+const BATCHES_READ_AFTER_MOVED_END = 2;
+const MOVES_MAX = 7;
 
 /** How long an unanswered COMMIT is looked for, in milliseconds: PostgreSQL usually restarts faster. */
 const LOST_COMMIT_SEARCH_MS = 10_000;
@@ -33,17 +45,24 @@ const LOST_COMMIT_SEARCH_MS = 10_000;
 /** Runs one batch of commands as one transaction (2.5). */
 export class BatchCommitter {
   readonly #database: Database;
+  /** For batches that are sent behind each other. */
+  #ordered: OrderedConnection;
   readonly #logCount: number;
   /** Bucket of the newest event seen: lets the read of the last event skip older partitions. A hint, never trusted. */
   #bucketHint = 0;
   /** Undefined with several logs, and when where the log ends has to be read. */
   #tip: LogTip | undefined;
   #batchesToRead = 0;
+  /** Batches in a row that did not find the log end where they were decided. */
+  #moves = 0;
+  /** How many may create in a batch, about. */
+  #creates = 0;
   /** With one log: settles when the batch begun last is over, and all before it. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(database: Database, logCount: number) {
     this.#database = database;
+    this.#ordered = new OrderedConnection(database);
     this.#logCount = logCount;
   }
 
@@ -69,31 +88,50 @@ export class BatchCommitter {
     before: Promise<unknown>,
     options: CommitOptions,
   ): Promise<CommitResult> {
-    const tip = options.isRun || this.#batchesToRead-- > 0 ? undefined : this.#tip;
-    const decided = tip?.decide(commands);
+    const tip = this.#tip;
+    const decided = options.isRun || this.#batchesToRead-- > 0 ? undefined : tip?.decide(commands);
     const atTip = tip && decided && (await this.#commitAtTip(tip, decided));
     // Where it ends is known again when this batch is in.
     if (atTip === undefined) this.#tip = undefined;
     await before;
-    return atTip ?? this.#commitRead(commands, [ONLY_LOG], options);
+    return atTip ?? this.#commitRead(commands, [ONLY_LOG], options, tip);
   }
 
-  /** One round trip. Undefined and without effect when the log ends elsewhere or a key is taken. */
-  async #commitAtTip(tip: LogTip, { decided, ends }: DecidedAtTip): Promise<CommitResult | undefined> {
+  /** One round trip. Undefined and without effect when it was decided on what is not so. */
+  async #commitAtTip(tip: LogTip, { decided, ends, after, deadline }: DecidedAtTip): Promise<CommitResult | undefined> {
     const statements = [lockHeads([ONLY_LOG]), ends, ...decided.writes];
     try {
-      const written = await this.#database.withConnection((connection) =>
-        runAndCommit(connection, statements, decided.stamp),
-      );
+      const written = await this.#ordered.use((connection) => runAndCommit(connection, statements, decided.stamp));
       const [read] = (written.rows[statements.indexOf(ends)] ?? []) as readonly LogEndRow[];
+      if (read?.miss) {
+        this.#leaveTip(tip);
+        // A log that ends before is no other writer's doing: the batch that this one follows came later, or not at all.
+        if (read.miss === "taken" || read.revision >= after) this.#readFirst(read.miss);
+        return undefined;
+      }
+      if (written.lostReply) this.#leaveTip(tip);
       if (read !== undefined) tip.learn(read);
-      return await this.#finish(decided, written);
+      const result = await this.#finish(decided, written, deadline);
+      this.#moves = 0;
+      return result;
     } catch (error) {
-      if (this.#tip === tip) this.#tip = undefined;
-      if (isKeyTaken(error)) this.#batchesToRead = BATCHES_READ_AFTER_TAKEN_KEY;
-      else if (!isTipMoved(error)) throw error;
-      return undefined;
+      this.#leaveTip(tip);
+      throw error;
     }
+  }
+
+  /** The next batch reads where the log ends, and the connection may be broken. */
+  #leaveTip(tip: LogTip): void {
+    if (this.#tip === tip) this.#tip = undefined;
+    this.#ordered = new OrderedConnection(this.#database);
+  }
+
+  /** What made a batch miss will probably make the next ones miss, and a miss costs a round trip. */
+  #readFirst(miss: Miss): void {
+    if (miss === "late") return;
+    if (miss === "moved") this.#moves = Math.min(this.#moves + 1, MOVES_MAX);
+    const batches = miss === "taken" ? BATCHES_READ_AFTER_TAKEN_KEY : BATCHES_READ_AFTER_MOVED_END << this.#moves;
+    this.#batchesToRead = Math.max(this.#batchesToRead, batches);
   }
 
   /** Again when a writer of another log, which is not held, takes a key between our read and our write. */
@@ -101,10 +139,11 @@ export class BatchCommitter {
     commands: readonly Command[],
     logs: readonly number[],
     options: CommitOptions,
+    tip?: LogTip,
   ): Promise<CommitResult> {
     for (let violations = 0; ; ) {
       try {
-        return await this.#readAndCommit(commands, logs, options);
+        return await this.#readAndCommit(commands, logs, options, tip);
       } catch (error) {
         if (!isKeyTaken(error) || ++violations > MAX_UNIQUE_VIOLATIONS) throw error;
       }
@@ -116,15 +155,16 @@ export class BatchCommitter {
     commands: readonly Command[],
     logs: readonly number[],
     { isRun, onSent }: CommitOptions,
+    tip: LogTip | undefined,
   ): Promise<CommitResult> {
-    const [decided, ends, written] = await this.#database.withConnection(async (connection) => {
+    const [decided, ends, written, isEndKnown] = await this.#database.withConnection(async (connection) => {
       try {
-        const [asked, ends] = await this.#decide(connection, commands, logs);
+        const [asked, ends] = await this.#decide(connection, commands, logs, tip);
         const decided = isRun ? wholeOrNothing(asked) : asked;
         const statements = [...decided.writes, { statement: COMMIT, values: [] }];
         const written = runAndCommit(connection, statements, decided.stamp);
         onSent?.();
-        return [decided, ends, await written] as const;
+        return [decided, ends, await written, decided === asked] as const;
       } catch (error) {
         await rollBack(connection, error);
         throw error;
@@ -132,14 +172,13 @@ export class BatchCommitter {
     });
     const result = await this.#finish(decided, written);
     const [read] = ends;
-    if (this.#logCount === 1 && read !== undefined && result.batch.changes.length > 0)
-      this.#tip = new LogTip(decided, read);
+    if (this.#logCount === 1 && read !== undefined && isEndKnown) this.#tip = new LogTip(decided, read);
     return result;
   }
 
-  async #finish({ result, stamp }: DecidedBatch, { lostReply }: Written): Promise<CommitResult> {
+  async #finish({ result, stamp }: DecidedBatch, { lostReply }: Written, deadline?: Date): Promise<CommitResult> {
     // Only now: looking for it needs a connection, and the one that failed must not be held meanwhile.
-    if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error);
+    if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error, deadline);
     if (result.batch.changes.length > 0) this.#bucketHint = stamp.bucket;
     return result;
   }
@@ -148,6 +187,7 @@ export class BatchCommitter {
     connection: Connection,
     commands: readonly Command[],
     logs: readonly number[],
+    tip: LogTip | undefined,
   ): Promise<readonly [DecidedBatch, readonly LogEndRow[]]> {
     const keys = new Map(commands.map((command) => [keyId(keyOf(command)), keyOf(command)]));
     const created = new Set(commands.filter(mayCreate).map((command) => keyId(keyOf(command))));
@@ -156,7 +196,9 @@ export class BatchCommitter {
     // What is read is read in statements after the one that locks (2.3).
     const locked = [{ statement: BEGIN, values: [] }, lockHeads(logs)];
     const creates = commands.filter(mayCreate).length;
-    const ids = creates + (this.#logCount === 1 ? idsAhead(creates) : 0);
+    this.#creates = Math.max(creates, Math.floor(this.#creates * 0.9));
+    const stock = this.#logCount === 1 ? idsAhead(this.#creates) : 0;
+    const ids = creates + Math.max(0, stock - (tip?.spareIds ?? 0));
     const request = { bucketHint: this.#bucketHint, ids, fingerprint };
     const [[, , found = []], states] = await readStates(connection, keys, created, wishedOwners(commands), [
       ...locked,
@@ -170,7 +212,7 @@ export class BatchCommitter {
       owners: await readOwners(connection, commands, states, this.#logCount),
       fingerprint,
       stamp: stampOf(ends),
-      ids: idsOf(ends[0]),
+      ids: [...(tip?.idsAt(ends[0]) ?? []), ...idsOf(ends[0])],
     });
     return [decided, ends];
   }
@@ -189,15 +231,16 @@ export class BatchCommitter {
 
   /**
    * COMMIT went unanswered. The fingerprint tells whether the batch is in (2.4); locking the heads first waits for a COMMIT that
-   * is still under way.
+   * is still under way. One that the network may still deliver is waited for until `deadline`, which it checks under the same lock:
+   * nothing is refused that could be stored later (I10).
    */
-  async #confirm(changes: readonly Change[], cause: unknown): Promise<void> {
+  async #confirm(changes: readonly Change[], cause: unknown, deadline: Date | undefined): Promise<void> {
     const last = changes.at(-1);
     const giveUpAt = Date.now() + LOST_COMMIT_SEARCH_MS;
     while (last !== undefined && Date.now() < giveUpAt) {
-      const isIn = await this.#isIn(last).catch(() => undefined);
-      if (isIn === true) return;
-      if (isIn === false) throw cause;
+      const found = await this.#find(last, deadline).catch(() => undefined);
+      if (found?.is_in) return;
+      if (found?.is_over) throw cause;
       await delay(200);
     }
     throw new DomainError(
@@ -208,10 +251,10 @@ export class BatchCommitter {
     );
   }
 
-  async #isIn(last: Change): Promise<boolean> {
+  async #find(last: Change, deadline: Date | undefined): Promise<FoundRow | undefined> {
     return this.#database.withConnection(async (connection) => {
-      const [, found = []] = await connection.queryAll([lockHeads([last.log]), findFingerprint(last)]);
-      return found.length > 0;
+      const [, found = []] = await connection.queryAll([lockHeads([last.log]), findFingerprint(last, deadline)]);
+      return (found as readonly FoundRow[])[0];
     });
   }
 }
@@ -258,11 +301,6 @@ async function runAndCommit(
 /** A resource with that key is there, though none was read: another replica's, or nobody looked. */
 function isKeyTaken(error: unknown): boolean {
   return sqlState(error) === "23505" && constraintOf(error) === "resources_key";
-}
-
-/** The log does not end at the tip: see BATCH_FINGERPRINT. */
-function isTipMoved(error: unknown): boolean {
-  return sqlState(error) === "22P02";
 }
 
 /** The bucket never decreases along a log, whatever the clock does: the newest event is in the newest partition. */

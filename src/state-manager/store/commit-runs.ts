@@ -8,8 +8,8 @@ import { type CommandResult, RunError } from "./store.js";
 
 /** Larger runs are hardly faster, and other writers wait for one of them to end. */
 const RUN_MAX_ITEMS = 500;
-/** Commands by which the limit grows again with every run that commits, after one took too long. */
-const RECOVERY_ITEMS = 16;
+/** A run that is its caller's whole call is tried this often when PostgreSQL cuts it off: it is never split. */
+const MAX_TRIES = 3;
 /** A run whose resources keep moving between logs is chased this often. */
 const MAX_MOVES = 8;
 
@@ -33,8 +33,6 @@ export interface CommitRunsOptions {
 export class CommitRuns {
   readonly #options: CommitRunsOptions;
   readonly #inTurn: ReturnType<typeof pLimit>;
-  /** Lowered when a run took too long: small commands may be about large resources. */
-  #maxItems = RUN_MAX_ITEMS;
 
   constructor(options: CommitRunsOptions) {
     this.#options = options;
@@ -43,12 +41,20 @@ export class CommitRuns {
 
   async *submitAll(commands: readonly Command[]): AsyncGenerator<readonly CommandResult[], void, undefined> {
     const published: Promise<void>[] = [];
+    // A call that one run holds is all or nothing; only a larger one, whose runs are the store's choice, is split further.
+    const isWhole = fitting(commands, 0, RUN_MAX_ITEMS) === commands.length;
+    let maxItems = RUN_MAX_ITEMS;
+    let cutOffs = 0;
     try {
       for (let first = 0; first < commands.length; ) {
-        const run = commands.slice(first, first + fitting(commands, first, this.#maxItems));
-        const committed = await this.#commit(run, first);
-        // Undefined: it was cut off, and shorter ones are tried.
-        if (committed === undefined) continue;
+        const run = commands.slice(first, first + fitting(commands, first, maxItems));
+        const committed = await this.#commitUnlessCutOff(run, first);
+        if (committed instanceof RunError) {
+          const mayGoOn = isWhole ? ++cutOffs < MAX_TRIES : run.length > 1;
+          if (!mayGoOn) throw committed;
+          if (!isWhole) maxItems = run.length >> 1;
+          continue;
+        }
         published.push(committed.published);
         first += run.length;
         yield committed.outcomes.flatMap((outcome) => (outcome.type === "done" ? outcome.result : []));
@@ -58,29 +64,38 @@ export class CommitRuns {
     }
   }
 
-  async #commit(run: readonly Command[], first: number): Promise<CommittedRun | undefined> {
-    const { queue, logFor, checkOpen } = this.#options;
-    const logs = new Set(run.map(logFor));
+  /** Resolves with the error of a run that PostgreSQL cut off because it took too long: it is to be tried again. */
+  async #commitUnlessCutOff(run: readonly Command[], first: number): Promise<CommittedRun | RunError> {
     try {
-      for (let moves = 0; moves <= MAX_MOVES; moves++) {
-        checkOpen();
-        const committed = await this.#inTurn(() => queue.enqueueRun(run, [...logs]));
-        // Where its resources live now only the transaction knows: with their logs too it finds all of them.
-        const before = logs.size;
-        for (const outcome of committed.outcomes) if (outcome.type === "elsewhere") logs.add(outcome.log);
-        if (logs.size > before) continue;
-        checkDone(committed, first);
-        this.#maxItems = Math.min(RUN_MAX_ITEMS, this.#maxItems + RECOVERY_ITEMS);
-        return committed;
-      }
-      throw new DomainError("UNAVAILABLE", "OVERLOADED", "resources keep moving between shards; retry");
+      return await this.#commit(run, first);
     } catch (error) {
       if (error instanceof RunError) throw error;
-      if (!isCutOff(error) || run.length === 1) throw new RunError({ first, count: run.length }, error);
-      this.#maxItems = run.length >> 1;
-      return undefined;
+      const failed = new RunError({ first, count: run.length }, isCutOff(error) ? cutOff(run.length, error) : error);
+      if (isCutOff(error)) return failed;
+      throw failed;
     }
   }
+
+  async #commit(run: readonly Command[], first: number): Promise<CommittedRun> {
+    const { queue, logFor, checkOpen } = this.#options;
+    const logs = new Set(run.map(logFor));
+    for (let moves = 0; moves <= MAX_MOVES; moves++) {
+      checkOpen();
+      const committed = await this.#inTurn(() => queue.enqueueRun(run, [...logs]));
+      // Where its resources live now only the transaction knows: with their logs too it finds all of them.
+      const before = logs.size;
+      for (const outcome of committed.outcomes) if (outcome.type === "elsewhere") logs.add(outcome.log);
+      if (logs.size > before) continue;
+      checkDone(committed, first);
+      return committed;
+    }
+    throw new DomainError("UNAVAILABLE", "OVERLOADED", "resources keep moving between shards; retry");
+  }
+}
+
+function cutOff(count: number, cause: unknown): DomainError {
+  const text = `PostgreSQL cut the transaction of ${count} resources off because it took too long, so none of them is stored; retry, or send fewer at once`;
+  return new DomainError("UNAVAILABLE", "STORE_UNAVAILABLE", text, { cause });
 }
 
 function checkDone({ outcomes }: CommittedRun, first: number): void {

@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import type { Position } from "../../resource/change.js";
 import type { Command } from "../../resource/command.js";
+import { keyOf } from "../../resource/decide.js";
 import type { BoundStatement } from "./database.js";
 import { type DecidedBatch, decideBatch } from "./decide-batch.js";
+import { keyArrays } from "./read-states.js";
 import { INSERT_CREATED } from "./statements/created.js";
 import { type LogEndRow, readLogEnds } from "./statements/events.js";
 import type { CommitStamp } from "./write-draft.js";
@@ -11,12 +13,21 @@ import type { CommitStamp } from "./write-draft.js";
 export const ONLY_LOG = 0;
 /** Time that passes on our clock is not quite that of the database: after this many milliseconds it is read again. */
 const MAX_AGE_MS = 5_000;
+/**
+ * A batch that reaches the head later than this after it was decided is not written, in milliseconds: as long as a lock is waited
+ * for. So whoever gives up waiting for its answer knows soon that it is in, or never will be.
+ */
+const MAX_DELAY_MS = 3_000;
 const MS_PER_BUCKET = 3_600_000;
 
 /** A batch decided at the tip, and the statement that finds out whether the log ends there. */
 export interface DecidedAtTip {
   readonly decided: DecidedBatch;
   readonly ends: BoundStatement;
+  /** The revision behind which it was decided. */
+  readonly after: bigint;
+  /** On the database clock; later it is not written. */
+  readonly deadline: Date;
 }
 
 /**
@@ -33,10 +44,10 @@ export class LogTip {
   /** The database clock, and `performance.now()` when it was known here, so a little later. */
   #clock: { readonly now: Date; readonly knownAt: number };
 
-  /** The tip behind a batch that wrote something, and was told the clock by `read`. */
-  constructor({ ends, stamp, ids }: DecidedBatch, read: LogEndRow) {
+  /** The tip behind a batch that was decided on `read`. */
+  constructor({ ends, stamp, ids, result }: DecidedBatch, read: LogEndRow) {
     this.#end = endOf(ends);
-    this.#bucket = stamp.bucket;
+    this.#bucket = result.batch.changes.length > 0 ? stamp.bucket : (read.last_bucket ?? 0);
     this.#ids = ids;
     this.#clock = clockOf(read);
   }
@@ -64,16 +75,29 @@ export class LogTip {
     });
     const [write, ...others] = decided.writes;
     if (write?.statement !== INSERT_CREATED || others.length > 0) return undefined;
+    const deadline = new Date(decided.stamp.now.getTime() + MAX_DELAY_MS);
+    const free = keyArrays(commands.map(keyOf));
     const ends = readLogEnds([ONLY_LOG], {
       bucketHint: this.#bucket,
       ids: Math.max(0, idsAhead(commands.length) - decided.ids.length),
       fingerprint,
-      endsWith: this.#end.fingerprint,
+      assumed: { endsWith: this.#end.fingerprint, deadline, free },
     });
+    const after = this.#end.revision;
     this.#end = endOf(decided.ends);
     this.#bucket = decided.stamp.bucket;
     this.#ids = decided.ids;
-    return { decided, ends };
+    return { decided, ends, after, deadline };
+  }
+
+  /** The ids left over, when the log still ends here as `read` behind its lock: newer ones may have been used otherwise. */
+  idsAt(read: LogEndRow | undefined): readonly bigint[] {
+    return read?.fingerprint === this.#end.fingerprint ? this.#ids : [];
+  }
+
+  /** How many ids `idsAt` gives when nobody else has written. */
+  get spareIds(): number {
+    return this.#ids.length;
   }
 
   /** Takes over what a batch that is in has read. */
@@ -94,9 +118,9 @@ export class LogTip {
   }
 }
 
-/** Ids to have in stock after a batch with `creates` that may create: enough for two more that are half as large again. */
+/** Ids to have in stock when batches have about `creates` that may create: enough for two more that are half as large again. */
 export function idsAhead(creates: number): number {
-  return creates === 0 ? 0 : 3 * creates + 8;
+  return 3 * creates + 8;
 }
 
 /** The ids that came with a row. */

@@ -79,6 +79,31 @@ describe("a batch that only creates", () => {
     }
   });
 
+  it("reads nothing first behind batches that do not create, or that write nothing", async () => {
+    const [one] = replicas;
+    const { resource } = await create(one, "first");
+    const update = { type: "update", input: thing("first", { specJson: "1" }), expected: {} } as const;
+    await one.sink.submit(update);
+    await create(one, "second");
+    await one.sink.submit({ type: "apply", input: thing("second") });
+    await create(one, "third");
+    // The first of the store, the update and the apply.
+    expect(await one.reads()).toBe(3);
+    const third = await one.reader.get(thingKey("third"));
+    expect(third?.id).toBeGreaterThan(resource?.id ?? 0n);
+  });
+
+  it("draws no id below those that another replica has used meanwhile", async () => {
+    const [one, other] = replicas;
+    const ids: bigint[] = [];
+    for (const [i, replica] of [one, other, one, one, other, one].entries()) {
+      const { resource } = await create(replica, `r${i}`);
+      ids.push(resource?.id ?? 0n);
+      await replica.sink.submit({ type: "apply", input: thing(`r${i}`, { specJson: "1" }) });
+    }
+    expect(ids).toEqual(ids.toSorted((a, b) => (a < b ? -1 : 1)));
+  });
+
   it("refuses a name that is taken, also in the same batch, and stores the others", async () => {
     const [one] = replicas;
     await create(one, "taken");
@@ -98,7 +123,7 @@ describe("a batch that only creates", () => {
     const names = Array.from({ length: 2_000 }, (_, i) => `r${i}`);
     // As many at once as make two batches: while one is under way, the other gathers.
     await inLanes(40, names, (name) => create(one, name));
-    // The first, and those that grew beyond the ids drawn ahead.
+    // The first, and one that grew beyond the ids drawn ahead: messages on one connection do not overtake each other.
     expect(await one.reads()).toBeLessThan(10);
     expect(one.committed.map(({ revision }) => revision)).toEqual(
       Array.from({ length: 2_001 }, (_, i) => BigInt(i + 1)),

@@ -1,3 +1,4 @@
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Change } from "../../../src/resource/change.js";
 import type { Command, ResourceInput } from "../../../src/resource/command.js";
@@ -5,6 +6,7 @@ import type { OwnerFacts } from "../../../src/resource/owner.js";
 import type { CommandResult } from "../../../src/state-manager/store/store.js";
 import { openTestStore, type TestStore } from "../../support/store.js";
 import { thing, thingKey } from "../../support/things.js";
+import { until } from "../../support/until.js";
 
 const apply = (name: string, changes: Partial<ResourceInput> = {}): Command => ({
   type: "apply",
@@ -158,4 +160,59 @@ it("does the rest in a second call when the first was broken off", async () => {
   expect(outcomes.filter((outcome) => outcome === "UNCHANGED")).toHaveLength(500);
   expect(outcomes.filter((outcome) => outcome === "CREATED")).toHaveLength(1_500);
   await store.close();
+});
+
+describe("a run whose transaction PostgreSQL cancels at one of its statements", () => {
+  let store: TestStore;
+  let admin: pg.Client;
+  beforeAll(async () => {
+    store = await openTestStore();
+    admin = new pg.Client({ connectionString: store.url });
+    await admin.connect();
+  });
+  afterAll(async () => {
+    await admin.end();
+    await store.close();
+  });
+
+  /** What a statement of the run has to wait for: reading, or writing. */
+  const WAITS = [
+    ["lock-heads", "log_heads", "EXCLUSIVE"],
+    ["read-log-ends", "log_floors", "ACCESS EXCLUSIVE"],
+    ["read-resources-by-key", "resources", "ACCESS EXCLUSIVE"],
+    ["lock-work-items", "work_items", "ACCESS EXCLUSIVE"],
+    ["insert-resources", "resources", "SHARE"],
+    ["insert-events", "events", "SHARE"],
+    ["insert-work-items", "work_items", "SHARE"],
+  ] as const;
+  const ENDS = { cancelled: "pg_cancel_backend", terminated: "pg_terminate_backend" } as const;
+
+  it.each(
+    WAITS.flatMap(([statement, table, mode]) =>
+      (["cancelled", "terminated"] as const).map((how) => [statement, how, table, mode] as const),
+    ),
+  )("stores both of two resources or none: %s is %s", async (statement, how, table, mode) => {
+    const names = [0, 1].map((n) => `${statement}-${how}-${n}`);
+    await outcomesOf(store.sink.submitAll([apply(names[0] ?? "")]));
+    await admin.query(`BEGIN; LOCK TABLE ${table} IN ${mode} MODE`);
+    // One that is there and changes, one that is new.
+    const writing = outcomesOf(store.sink.submitAll(names.map((name) => apply(name, { specJson: "2" }))));
+    const settled = writing.then(
+      (outcomes) => outcomes,
+      (error: unknown) => error,
+    );
+    const end = `SELECT ${ENDS[how]}(pid) FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))`;
+    await until(async () => (await admin.query(end)).rows.length > 0, { what: `${statement} waits` });
+    await admin.query("ROLLBACK");
+    const outcome = await settled;
+    const stored = await Promise.all(names.map((name) => store.reader.get(thingKey(name))));
+    const written = stored.map((resource) => resource?.specJson === "2");
+    if (Array.isArray(outcome))
+      expect([outcome, written]).toEqual([
+        ["UPDATED", "CREATED"],
+        [true, true],
+      ]);
+    else expect([outcome, written]).toMatchObject([{ cause: { code: "UNAVAILABLE" } }, [false, false]]);
+    if (how === "cancelled") expect(outcome).toEqual(["UPDATED", "CREATED"]);
+  });
 });

@@ -36,15 +36,49 @@ describe("a sequence of runs", () => {
     expect(await commit(applies(5, JSON.stringify("x".repeat(1_000_000))), all)).toEqual([4, 1]);
   });
 
-  test("tries less at once after a run that PostgreSQL cut off, and ends with the one that is too much alone", async () => {
+  const cutOff = Object.assign(new Error("canceling statement"), { code: "57014" });
+
+  test("tries a call that fits one run as a whole, never in parts: one of two was written when it was cut off", async () => {
     const tried: number[] = [];
-    const cutOff = Object.assign(new Error("canceling statement"), { code: "57014" });
+    const once = async (run: readonly Command[]) => {
+      tried.push(run.length);
+      if (tried.length === 1) throw cutOff;
+      return run.map(() => DONE);
+    };
+    expect(await commit(applies(500), once)).toEqual([500]);
+    expect(tried).toEqual([500, 500]);
+  });
+
+  test("refuses such a call after three tries, and says what to do", async () => {
+    const tried: number[] = [];
     const failing = commit(applies(4), async (run) => {
       tried.push(run.length);
       throw cutOff;
     });
-    await expect(failing).rejects.toMatchObject({ first: 0, count: 1, refused: undefined, cause: cutOff });
-    expect(tried).toEqual([4, 2, 1]);
+    const refusal = { code: "UNAVAILABLE", message: expect.stringContaining("none of them is stored"), cause: cutOff };
+    await expect(failing).rejects.toMatchObject({ first: 0, count: 4, refused: undefined, cause: refusal });
+    expect(tried).toEqual([4, 4, 4]);
+  });
+
+  test("makes the runs of a larger call smaller after one was cut off, for this call only", async () => {
+    const tried: number[] = [];
+    const slow = async (run: readonly Command[]) => {
+      tried.push(run.length);
+      if (run.length > 300) throw cutOff;
+      return run.map(() => DONE);
+    };
+    expect(await commit(applies(600), slow)).toEqual([250, 250, 100]);
+    expect(tried).toEqual([500, 250, 250, 100]);
+  });
+
+  test("ends with the one that is too much alone", async () => {
+    const tried: number[] = [];
+    const failing = commit(applies(501), async (run) => {
+      tried.push(run.length);
+      throw cutOff;
+    });
+    await expect(failing).rejects.toMatchObject({ first: 0, count: 1, refused: undefined });
+    expect(tried).toEqual([500, 250, 125, 62, 31, 15, 7, 3, 1]);
   });
 
   test("takes the logs along in which the resources of a run are found", async () => {

@@ -8,7 +8,7 @@ import { EventPartitions, partitionName } from "../../../src/state-manager/store
 import { migrate } from "../../../src/state-manager/store/migrate.js";
 import { openStore, type PostgresStore } from "../../../src/state-manager/store/postgres-store.js";
 import { createDatabase, startPostgres } from "../../support/postgres.js";
-import { startTcpProxy } from "../../support/tcp-proxy.js";
+import { startTcpProxy, type TcpProxy } from "../../support/tcp-proxy.js";
 import { thing, thingKey } from "../../support/things.js";
 import { until } from "../../support/until.js";
 
@@ -86,6 +86,50 @@ describe("a COMMIT whose reply is lost", () => {
     expect(await direct.reader.get(thingKey("cut"))).toBeUndefined();
     await store.sink.submit({ type: "create", input: thing("cut") });
     expect(await history(direct)).toHaveLength(1);
+  });
+});
+
+describe("a COMMIT that the network delivers late", () => {
+  const openBehindProxy = async () => {
+    const { url, drop } = await createDatabase();
+    cleanups.push(drop);
+    const target = new URL(url);
+    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+    cleanups.push(() => proxy.close());
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const store = await open(proxied.href);
+    await store.sink.submit({ type: "create", input: thing("before") });
+    return { proxy, store, direct: await open(url) };
+  };
+
+  const sendLate = async (proxy: TcpProxy, store: PostgresStore) => {
+    proxy.hold("insert-created");
+    const created = store.sink.submit({ type: "create", input: thing("late") });
+    await until(proxy.isHolding);
+    proxy.hangUp();
+    return created.then(
+      ({ outcome }) => outcome,
+      (error: unknown) => error,
+    );
+  };
+
+  it("stores nothing once the write was refused: a create refused with UNAVAILABLE was stored later (I10)", async () => {
+    const { proxy, store, direct } = await openBehindProxy();
+    expect(await sendLate(proxy, store)).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
+    await proxy.deliver();
+    expect(await direct.reader.get(thingKey("late"))).toBeUndefined();
+    expect((await store.sink.submit({ type: "create", input: thing("late") })).outcome).toBe("CREATED");
+    expect((await history(direct)).map(({ revision }) => revision)).toEqual([1n, 2n]);
+  });
+
+  it("is acknowledged while it may still arrive", async () => {
+    const { proxy, store, direct } = await openBehindProxy();
+    const sent = sendLate(proxy, store);
+    await until(proxy.isHolding);
+    await proxy.deliver();
+    expect(await sent).toBe("CREATED");
+    expect(await direct.reader.get(thingKey("late"))).toBeDefined();
   });
 });
 

@@ -3,7 +3,7 @@ import { type Column, columnArrays, columnNames, unnestColumns } from "../column
 import type { Statement } from "../database.js";
 import type { PlacedResource } from "../resource-row.js";
 import { NEW_ITEM_COLUMNS, ON_ITEM_CONFLICT } from "./commit-work-items.js";
-import { BATCH_FINGERPRINT, EVENT_COLUMNS, type StampedChange } from "./events.js";
+import { BATCH_FINGERPRINT, EVENT_COLUMNS, HOLDS, type StampedChange } from "./events.js";
 import { INSERTED_COLUMNS } from "./resources.js";
 
 /** A new resource, its one event and its work item. */
@@ -79,7 +79,7 @@ function insert(table: string, columns: readonly { readonly name: string }[]): s
 export const INSERT_CREATED: Statement = {
   name: "insert-created",
   text: `
-    WITH x AS MATERIALIZED (SELECT * FROM ${unnestColumns(OWN_COLUMNS)}),
+    WITH x AS MATERIALIZED (SELECT * FROM ${unnestColumns(OWN_COLUMNS)} WHERE ${HOLDS}),
     item AS (${insert("work_items", NEW_ITEM_COLUMNS)} ${ON_ITEM_CONFLICT}),
     event AS (${insert("events", EVENT_COLUMNS)})
     ${insert("resources", INSERTED_COLUMNS)}`,

@@ -16,10 +16,18 @@ const LOCK_HEADS: Statement = {
 };
 
 /**
- * The fingerprint of the batch, in its transaction and nowhere else; not a number when the log does not end where it must. What
- * is written with it fails, then, and so it does outside of the transaction that holds the head.
+ * The fingerprint of the batch, in its transaction and nowhere else: what is written with it fails outside of the transaction
+ * that holds the head.
  */
 export const BATCH_FINGERPRINT = "current_setting('reconcile.fingerprint')::bigint";
+/** Whether what the batch assumed of the log and its keys holds. When it does not, the batch writes no row: that is no error. */
+export const HOLDS = "current_setting('reconcile.fingerprint') <> 'miss'";
+
+/**
+ * Why a batch that was decided before the head was locked is not written: the log ends elsewhere, the batch came later than its
+ * sender waits for it, or a key that it creates is taken.
+ */
+export type Miss = "moved" | "late" | "taken";
 
 /** A row of `READ_LOG_ENDS`. */
 export interface LogEndRow {
@@ -32,6 +40,18 @@ export interface LogEndRow {
   readonly now_bucket: number;
   /** As the driver parses an array of int8: texts. */
   readonly ids: readonly string[] | null;
+  /** Null when everything in `assumed` holds. */
+  readonly miss: Miss | null;
+}
+
+/** What a batch was decided on before it could know, checked behind the head's lock. */
+export interface Assumption {
+  /** The fingerprint the log ends with. */
+  readonly endsWith: bigint;
+  /** On the database clock: what comes later is not written, so a sender that sees this time pass knows the outcome (I10). */
+  readonly deadline: Date;
+  /** Keys that are free, as `keyArrays` has them. */
+  readonly free: readonly unknown[];
 }
 
 /** Hours since the epoch, on the database clock: the partition key. */
@@ -45,30 +65,40 @@ export interface LogEndRequest {
   readonly ids: number;
   /** What BATCH_FINGERPRINT is to be. */
   readonly fingerprint: bigint;
-  /** The fingerprint the log must end with; wherever it ends by default. */
-  readonly endsWith?: bigint;
+  /** Nothing by default: what is written was decided on what this reads. */
+  readonly assumed?: Assumption;
 }
 
 /** Reads the last event of each locked log, the clock, and ids, which come with every row. */
 export function readLogEnds(logs: readonly number[], request: LogEndRequest): BoundStatement {
-  const { bucketHint, ids, fingerprint, endsWith } = request;
-  return { statement: READ_LOG_ENDS, values: [logs, bucketHint, ids, fingerprint, endsWith ?? null] };
+  const { bucketHint, ids, fingerprint, assumed } = request;
+  const assumptions = assumed ? [assumed.endsWith, assumed.deadline, ...assumed.free] : NOTHING_ASSUMED;
+  return { statement: READ_LOG_ENDS, values: [logs, bucketHint, ids, fingerprint, ...assumptions] };
 }
+
+const NOTHING_ASSUMED = [null, null, null, null, null, null];
 
 const READ_LOG_ENDS: Statement = {
   name: "read-log-ends",
   text: `
-    SELECT f.log_id, coalesce(e.revision, f.revision) AS revision, coalesce(e.fingerprint, f.fingerprint) AS fingerprint,
-      e.bucket AS last_bucket, date_trunc('milliseconds', clock_timestamp()) AS now, ${NOW_BUCKET} AS now_bucket,
-      set_config('reconcile.fingerprint', CASE
-        WHEN $5::bigint IS NULL OR coalesce(e.fingerprint, f.fingerprint) = $5::bigint THEN $4::text ELSE '' END, true),
-      (SELECT array_agg(nextval('resource_ids')) FROM generate_series(1, $3::integer)) AS ids
-    FROM log_floors f
-    LEFT JOIN LATERAL (
-      SELECT revision, fingerprint, bucket FROM events
-      WHERE log_id = f.log_id AND bucket >= $2::integer ORDER BY revision DESC LIMIT 1
-    ) e ON true
-    WHERE f.log_id = ANY ($1::smallint[])`,
+    SELECT x.*, set_config('reconcile.fingerprint', CASE WHEN miss IS NULL THEN $4::text ELSE 'miss' END, true)
+    FROM (
+      SELECT f.log_id, coalesce(e.revision, f.revision) AS revision, coalesce(e.fingerprint, f.fingerprint) AS fingerprint,
+        e.bucket AS last_bucket, date_trunc('milliseconds', clock_timestamp()) AS now, ${NOW_BUCKET} AS now_bucket,
+        CASE WHEN coalesce(e.fingerprint, f.fingerprint) <> $5::bigint THEN 'moved'
+          WHEN clock_timestamp() > $6::timestamptz THEN 'late'
+          WHEN EXISTS (
+            SELECT FROM unnest($7::text[], $8::text[], $9::text[], $10::text[]) AS k (resource_group, kind, namespace, name)
+            JOIN resources r USING (resource_group, kind, namespace, name)
+          ) THEN 'taken' END AS miss,
+        (SELECT array_agg(nextval('resource_ids')) FROM generate_series(1, $3::integer)) AS ids
+      FROM log_floors f
+      LEFT JOIN LATERAL (
+        SELECT revision, fingerprint, bucket FROM events
+        WHERE log_id = f.log_id AND bucket >= $2::integer ORDER BY revision DESC LIMIT 1
+      ) e ON true
+      WHERE f.log_id = ANY ($1::smallint[])
+    ) x`,
 };
 
 /** A change with the time and partition of its commit. */
@@ -109,14 +139,26 @@ export const INSERT_EVENTS: Statement = {
     SELECT ${columnNames(EVENT_COLUMNS)} FROM ${unnestColumns(EVENT_COLUMNS)}`,
 };
 
-/** Whether a batch is in, after its COMMIT went unanswered; `last` is its last change. */
-export function findFingerprint({ log, revision, fingerprint }: Change): BoundStatement {
-  return { statement: FIND_FINGERPRINT, values: [log, revision, fingerprint] };
+/**
+ * Whether a batch is in, after its COMMIT went unanswered: `last` is its last change, `deadline` the time from which on it can
+ * not get in any more (undefined: it held the head already, so it is over when the head is free).
+ */
+export function findFingerprint({ log, revision, fingerprint }: Change, deadline: Date | undefined): BoundStatement {
+  return { statement: FIND_FINGERPRINT, values: [log, revision, fingerprint, deadline ?? null] };
+}
+
+/** A row of `findFingerprint`. */
+export interface FoundRow {
+  readonly is_in: boolean;
+  /** Whether it cannot get in from now on. */
+  readonly is_over: boolean;
 }
 
 const FIND_FINGERPRINT: Statement = {
   name: "find-fingerprint",
-  text: "SELECT 1 FROM events WHERE log_id = $1 AND revision = $2 AND fingerprint = $3",
+  text: `
+    SELECT EXISTS (SELECT FROM events WHERE log_id = $1 AND revision = $2 AND fingerprint = $3) AS is_in,
+      coalesce(clock_timestamp() > $4::timestamptz, true) AS is_over`,
 };
 
 /** A row of `READ_EVENTS`. */
