@@ -20,6 +20,9 @@ export type ApiErrorCode =
   | "DATA_LOSS"
   | "UNAUTHENTICATED";
 
+/** The reason of an error that no server sent. */
+const CONNECTION_LOST = "CONNECTION_LOST";
+
 const CODES: Readonly<Record<Code, ApiErrorCode>> = {
   [Code.Canceled]: "CANCELED",
   [Code.Unknown]: "UNKNOWN",
@@ -75,7 +78,7 @@ export class ApiError extends Error {
     const [detail] = connectError.findDetails(ErrorDetailSchema);
     const { code, rawMessage } = connectError;
     if (detail !== undefined) return new ApiError(CODES[code], detail.reason, detail.field, rawMessage, error);
-    if (isBrokenConnection(connectError)) return new ApiError("UNAVAILABLE", "CONNECTION_LOST", "", rawMessage, error);
+    if (isBrokenConnection(connectError)) return new ApiError("UNAVAILABLE", CONNECTION_LOST, "", rawMessage, error);
     return new ApiError(CODES[code], "", "", rawMessage, error);
   }
 }
@@ -95,10 +98,28 @@ export function isConflict(error: unknown): error is ApiError {
   return error instanceof ApiError && error.code === "ABORTED";
 }
 
-/** Whether the call may succeed later; for a write without a precondition the outcome is unknown. */
+/**
+ * Whether the call may succeed later. A write is not stored then, and never will be, unless {@link isOutcomeUnknown}: then the
+ * connection broke, or a proxy answered.
+ */
 export function isUnavailable(error: unknown): error is ApiError {
   return error instanceof ApiError && error.code === "UNAVAILABLE";
 }
+
+/**
+ * Whether a write that failed may be stored all the same: read, then decide. Every other error proves that it is not, and never
+ * will be (docs/write-outcomes.md).
+ */
+export function isOutcomeUnknown(error: unknown): error is ApiError {
+  if (!(error instanceof ApiError)) return false;
+  const isUnanswered = error.code === "UNAVAILABLE" && (error.reason === "" || error.reason === CONNECTION_LOST);
+  return isUnanswered || UNKNOWN_OUTCOME.has(error.code);
+}
+
+const UNKNOWN_OUTCOME: ReadonlySet<ApiErrorCode> = new Set([
+  ...(["DEADLINE_EXCEEDED", "CANCELED"] as const),
+  ...(["INTERNAL", "UNKNOWN", "DATA_LOSS"] as const),
+]);
 
 /** Whether a resume token can no longer be served: list again, then watch from there (I4). */
 export function isTokenRefused(error: unknown): error is ApiError {

@@ -6,6 +6,7 @@ export {
   isAlreadyExists,
   isConflict,
   isNotFound,
+  isOutcomeUnknown,
   isTokenRefused,
   isUnavailable,
 } from "./api-error.js";

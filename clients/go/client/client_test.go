@@ -125,3 +125,27 @@ func TestTellsFailuresApart(t *testing.T) {
 		t.Error("no error is unavailable")
 	}
 }
+
+func TestTellsWhetherAFailedWriteMayBeStored(t *testing.T) {
+	refused := connect.NewWireError(connect.CodeUnavailable, errors.New("the database is not reachable"))
+	detail, _ := connect.NewErrorDetail(&reconcilev1.ErrorDetail{Reason: "STORE_UNAVAILABLE"})
+	refused.AddDetail(detail)
+	cases := []struct {
+		err       error
+		isUnknown bool
+	}{
+		{nil, false},
+		{refused, false},
+		{connect.NewWireError(connect.CodeAborted, errors.New("revision conflict")), false},
+		{connect.NewWireError(connect.CodeUnavailable, errors.New("503 of a proxy")), true},
+		{connect.NewError(connect.CodeUnavailable, errors.New("connection refused")), true},
+		{connect.NewWireError(connect.CodeDeadlineExceeded, errors.New("too late")), true},
+		{context.DeadlineExceeded, true},
+		{connect.NewError(connect.CodeInvalidArgument, errors.New("unexpected EOF")), true},
+	}
+	for _, c := range cases {
+		if got := IsOutcomeUnknown(c.err); got != c.isUnknown {
+			t.Errorf("IsOutcomeUnknown(%v) = %v", c.err, got)
+		}
+	}
+}

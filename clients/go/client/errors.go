@@ -31,7 +31,7 @@ func IsNotFound(err error) bool { return connect.CodeOf(err) == connect.CodeNotF
 // IsAlreadyExists says whether the key is taken.
 func IsAlreadyExists(err error) bool { return connect.CodeOf(err) == connect.CodeAlreadyExists }
 
-// IsUnavailable says whether the same call may succeed later. Its outcome is unknown: a write may have been stored.
+// IsUnavailable says whether the same call may succeed later. IsOutcomeUnknown tells whether a write may be stored already.
 //
 // Beside UNAVAILABLE and DEADLINE_EXCEEDED that is whatever the transport makes of a broken connection: an answer that ends
 // half-way comes with many codes, and all of them have in common that no server sent them.
@@ -45,4 +45,20 @@ func IsUnavailable(err error) bool {
 	}
 	// RESOURCE_EXHAUSTED without that reason says that a request is too large, for ever.
 	return !connect.IsWireError(err) || Reason(err) == "OVERLOADED"
+}
+
+// IsOutcomeUnknown says whether a write that failed may be stored all the same: read, then decide. Every other error proves that
+// it is not stored, and never will be (docs/write-outcomes.md).
+func IsOutcomeUnknown(err error) bool {
+	if err == nil {
+		return false
+	}
+	switch connect.CodeOf(err) {
+	case connect.CodeUnavailable:
+		return Reason(err) == "" // A proxy's or the client's word: the server's has a reason.
+	case connect.CodeDeadlineExceeded, connect.CodeCanceled, connect.CodeInternal, connect.CodeUnknown, connect.CodeDataLoss:
+		return true
+	default:
+		return !connect.IsWireError(err)
+	}
 }

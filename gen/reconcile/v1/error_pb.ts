@@ -13,7 +13,11 @@ export const file_reconcile_v1_error: GenFile = /*@__PURE__*/
   fileDesc("ChhyZWNvbmNpbGUvdjEvZXJyb3IucHJvdG8SDHJlY29uY2lsZS52MSIsCgtFcnJvckRldGFpbBIOCgZyZWFzb24YASABKAkSDQoFZmllbGQYAiABKAliBnByb3RvMw");
 
 /**
- * ErrorDetail is attached to every error: what went wrong, for machines.
+ * ErrorDetail is attached to every error of the server: what went wrong, for machines.
+ *
+ * What an error means for a write, stored or not or unknown, is in docs/write-outcomes.md: UNAVAILABLE with this detail means that
+ * the write is not stored and never will be; without it a proxy or the client said so, and the outcome is unknown, as it is after
+ * DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN and DATA_LOSS.
  *
  * @generated from message reconcile.v1.ErrorDetail
  */

@@ -43,7 +43,12 @@ export function applyResult(outcome: Outcome): ApplyResult {
 
 function encodeFailure({ error, count }: FailedRun): Answer["failure"] {
   if (!(error instanceof DomainError)) {
-    return { code: "internal", message: "internal error, which the operator finds in the server's log", count };
+    return {
+      code: "internal",
+      message: "internal error, which the operator finds in the server's log",
+      count,
+      isOutcomeUnknown: true,
+    };
   }
   const { reason, field, message } = error;
   return {

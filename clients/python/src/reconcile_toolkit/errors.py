@@ -39,8 +39,18 @@ class ApiError(Exception):
 
     @property
     def may_pass(self) -> bool:
-        """Whether the same call may succeed later. The outcome of this one is unknown."""
+        """Whether the same call may succeed later; see also `is_outcome_unknown`."""
         return self.code in ("UNAVAILABLE", "DEADLINE_EXCEEDED") or self.reason == "OVERLOADED"
+
+    @property
+    def is_outcome_unknown(self) -> bool:
+        """Whether a write that failed may be stored all the same: read, then decide.
+
+        Every other error proves that it is not stored, and never will be (docs/write-outcomes.md).
+        """
+        if self.code == "UNAVAILABLE":
+            return self.reason in ("", "CONNECTION_LOST")
+        return self.code in ("DEADLINE_EXCEEDED", "CANCELLED", "INTERNAL", "UNKNOWN", "DATA_LOSS")
 
     def __str__(self) -> str:
         return f"{self.code}: {self.args[0]}"

@@ -45,7 +45,7 @@ export interface LogEndRow {
 }
 
 /** What a batch was decided on before it could know, checked behind the head's lock. */
-export interface Assumption {
+interface Assumption {
   /** The fingerprint the log ends with. */
   readonly endsWith: bigint;
   /** On the database clock: what comes later is not written, so a sender that sees this time pass knows the outcome (I10). */

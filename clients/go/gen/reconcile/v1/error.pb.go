@@ -21,7 +21,11 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// ErrorDetail is attached to every error: what went wrong, for machines.
+// ErrorDetail is attached to every error of the server: what went wrong, for machines.
+//
+// What an error means for a write, stored or not or unknown, is in docs/write-outcomes.md: UNAVAILABLE with this detail means that
+// the write is not stored and never will be; without it a proxy or the client said so, and the outcome is unknown, as it is after
+// DEADLINE_EXCEEDED, CANCELLED, INTERNAL, UNKNOWN and DATA_LOSS.
 type ErrorDetail struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Stable, for example REVISION_CONFLICT.

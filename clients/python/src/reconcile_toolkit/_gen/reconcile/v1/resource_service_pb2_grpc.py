@@ -147,8 +147,9 @@ class ResourceServiceServicer(object):
         `resources[17].key.name`, and a key that is given twice by both.
 
         They are written in runs of up to 500 resources or 4 MiB, each a transaction: all of a run is written or nothing of it. A
-        run that fails ends the call. An error means that nothing was written, or after DEADLINE_EXCEEDED that the outcome of the
-        first run is unknown; when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
+        call that fits one run is never split; the runs of a larger one get smaller after one took too long. A run that fails ends
+        the call. An error means that nothing was written, or that the outcome of the first run is unknown, as for every write
+        (docs/write-outcomes.md); when runs before the failed one were written, the answer has them, and `failure`. Repeating a call is
         safe: what it has written already is UNCHANGED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
