@@ -23,12 +23,14 @@ const HTML = `<!doctype html>
 </html>
 `;
 
-/** `/openapi.json` and the page that shows it. */
+/** `/openapi.json` and the page that shows it. Links and probes from before know the page as `/swagger/index.html`. */
 export function docsPages(): ReadonlyMap<string, Page> {
   const openapi = JSON.stringify(OPENAPI);
+  const page: Page = (response) => answer(response, 200, "text/html; charset=utf-8", HTML);
   return new Map<string, Page>([
     ["/openapi.json", (response) => answerJson(response, 200, openapi)],
-    ["/docs", (response) => answer(response, 200, "text/html; charset=utf-8", HTML)],
+    ["/docs", page],
+    ["/swagger/index.html", page],
     ["/docs/openapi-explorer.js", async (response) => answer(response, 200, "text/javascript", await readScript())],
   ]);
 }

@@ -17,7 +17,7 @@ const PREFLIGHT_SECONDS = "7200";
  * Keeps web pages of other sites away from a server that trusts its network (ARCHITECTURE §6).
  *
  * Bound to a loopback address it answers only to loopback names: a page whose DNS name was rebound to 127.0.0.1 arrives with
- * that name in `Host`. Everywhere it refuses writes that a foreign page caused, and grants CORS to listed origins only.
+ * that name in `Host`. For the browser such a page is of the same origin, so nothing but this check keeps it out. Everywhere it refuses writes that a foreign page caused, and grants CORS to listed origins only.
  */
 export class OriginGuard {
   readonly #loopbackOnly: boolean;
@@ -40,15 +40,17 @@ export class OriginGuard {
       );
     }
     if (SAFE_METHODS.has(request.method)) return undefined;
-    const origin = headers.origin;
-    if (origin === undefined) {
-      if (headers["sec-fetch-site"] !== "cross-site") return undefined;
-      return crossSite("a write from a page of another site is refused");
-    }
-    if (this.#isAllowed(origin)) return undefined;
-    if (isSameOrigin(origin, host) && headers["sec-fetch-site"] !== "cross-site") return undefined;
+    const { origin } = headers;
+    if (origin !== undefined && this.#isAllowed(origin)) return undefined;
+    const site = headers["sec-fetch-site"];
+    // The browser writes it and no page can: what it says holds, also behind a proxy that replaces Host. `none` is the user's own doing.
+    if (site === "same-origin" || site === "none") return undefined;
+    // `same-site` is another subdomain or port, which another program may serve.
+    if (site !== undefined) return crossSite(`a write from a page of another origin is refused: ${advice(origin)}`);
+    // curl and other programs send neither, browsers from before 2023 and those that speak plain HTTP to another machine send Origin only.
+    if (origin === undefined || isSameOrigin(origin, host)) return undefined;
     return crossSite(
-      `a write from origin ${JSON.stringify(origin)} is refused: list it in CORS_ALLOWED_ORIGINS to allow it`,
+      `a write from origin ${JSON.stringify(origin)} to host ${JSON.stringify(host ?? "")} is refused: ${advice(origin)}; a proxy must forward Host`,
     );
   }
 
@@ -88,6 +90,10 @@ const ALLOWED_HEADERS = [
 ].join(", ");
 
 const EXPOSED_HEADERS = ["Next-Page-Token", "Retry-After", ...cors.exposedHeaders].join(", ");
+
+function advice(origin: string | undefined): string {
+  return `list ${origin === undefined ? "its origin" : JSON.stringify(origin)} in CORS_ALLOWED_ORIGINS to allow it`;
+}
 
 function crossSite(message: string): DomainError {
   return new DomainError("PERMISSION_DENIED", "CROSS_SITE", message);

@@ -23,6 +23,14 @@ test("is valid OpenAPI 3.1", async () => {
   expect(valid).toBe(true);
 });
 
+test("/swagger/index.html, which clients of before know, is the API page and no 404", async () => {
+  const pages = await Promise.all(["/docs", "/swagger/index.html"].map((path) => fetch(server.url + path)));
+  expect(pages.map(({ status }) => status)).toEqual([200, 200]);
+  const [docs, swagger] = await Promise.all(pages.map((page) => page.text()));
+  expect(swagger).toBe(docs);
+  expect(pages[1]?.headers.get("content-type")).toBe("text/html; charset=utf-8");
+});
+
 test("describes every route of the dialect and no other", () => {
   const routes = described
     .map(({ path, method }) => ({ target: matchRestPath(path), method }))

@@ -28,6 +28,11 @@ describe("on a loopback address", () => {
     expect(refuses(host)).toBe(true);
   });
 
+  test("refuses a page whose name was rebound to this machine, although it is of the same origin for its browser", () => {
+    const headers = { host: "evil.example:8080", origin: "http://evil.example:8080", "sec-fetch-site": "same-origin" };
+    for (const method of ["GET", "POST"]) expect(guard.refusal({ method, headers })?.message).toContain("evil.example");
+  });
+
   test("reads :authority over HTTP/2, and lets HTTP/1.0 without Host pass", () => {
     expect(guard.refusal({ method: "POST", headers: { ":authority": "evil.example" } })?.reason).toBe("CROSS_SITE");
     expect(guard.refusal({ method: "POST", headers: { ":authority": "localhost:1" } })).toBeUndefined();
@@ -59,8 +64,36 @@ describe("writes", () => {
     ["an opaque origin", { origin: "null" }, true],
     ["no origin but cross-site", { "sec-fetch-site": "cross-site" }, true],
     ["a user's own navigation", { "sec-fetch-site": "none" }, false],
+    [
+      "the same origin by the browser's word, through a proxy that does not forward Host",
+      { origin: "https://ui.example", host: "10.0.0.7:8080", "sec-fetch-site": "same-origin" },
+      false,
+    ],
+    [
+      "the same through a browser without fetch metadata",
+      { origin: "https://ui.example", host: "10.0.0.7:8080" },
+      true,
+    ],
+    [
+      "a page of another subdomain that looks the same through its proxy",
+      { origin: "http://api.example:8080", "sec-fetch-site": "same-site" },
+      true,
+    ],
+    ["no origin but same-site", { "sec-fetch-site": "same-site" }, true],
+    [
+      "a value of the metadata that nobody knows",
+      { origin: "http://api.example:8080", "sec-fetch-site": "same-planet" },
+      true,
+    ],
   ])("%s: refused is %o", (_what, headers, refused) => {
     expect(isRefused(headers)).toBe(refused);
+  });
+
+  test("a refusal says what to do", () => {
+    const headers = { host: "10.0.0.7", origin: "https://ui.example" };
+    expect(guard.refusal({ method: "PUT", headers })?.message).toBe(
+      'a write from origin "https://ui.example" to host "10.0.0.7" is refused: list "https://ui.example" in CORS_ALLOWED_ORIGINS to allow it; a proxy must forward Host',
+    );
   });
 
   test("only GET, HEAD and OPTIONS are no writes", () => {
