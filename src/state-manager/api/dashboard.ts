@@ -1,9 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { extname, join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Code } from "@connectrpc/connect";
 import type { Page } from "./http-edge.js";
-import { type AnyRequest, type AnyResponse, answerJson } from "./http-exchange.js";
-import { errorJson } from "./rest-dialect.js";
+import type { AnyRequest, AnyResponse } from "./http-exchange.js";
+import { refuse } from "./refusal.js";
 
 /** What `npm run build` makes of web/: beside this program when it is built too. */
 const DIRECTORY = fileURLToPath(
@@ -50,11 +51,8 @@ async function serve(path: string, request: AnyRequest, response: AnyResponse): 
   const known = await files;
   const body = known.get(path);
   if (body === undefined) {
-    answerJson(
-      response,
-      404,
-      errorJson(path === DOCUMENT ? "the dashboard is not built: npm run build" : `no ${path}`),
-    );
+    const message = path === DOCUMENT ? "the dashboard is not built: npm run build" : `no ${path}`;
+    refuse(request, response, path, { status: 404, code: Code.Unimplemented, reason: "NO_SUCH_PATH", message });
     return;
   }
   const accepted = String(request.headers["accept-encoding"] ?? "");

@@ -54,7 +54,12 @@ export function toConnectError(error: DomainError | InternalError | ConnectError
   const advice = retryAfter(error);
   const metadata = advice === undefined ? undefined : { "retry-after": advice };
   const detail = { desc: ErrorDetailSchema, value: { reason: error.reason, field: error.field } };
-  return new ConnectError(error.message, TABLE[error.code].connect, metadata, [detail], error);
+  return new ConnectError(wellFormed(error.message), TABLE[error.code].connect, metadata, [detail], error);
+}
+
+/** With half a surrogate pair, which a message may quote, Connect fails to write the error of a gRPC call. */
+function wellFormed(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /**

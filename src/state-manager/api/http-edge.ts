@@ -1,8 +1,10 @@
+import { Code } from "@connectrpc/connect";
+import { isClientGone } from "./client-gone.js";
 import { dashboardPage } from "./dashboard.js";
-import { type AnyRequest, type AnyResponse, answerJson } from "./http-exchange.js";
+import type { AnyRequest, AnyResponse } from "./http-exchange.js";
 import type { OriginGuard } from "./origin-guard.js";
+import { type Refusal, refuse } from "./refusal.js";
 import type { RestApi } from "./rest-api.js";
-import { errorJson } from "./rest-dialect.js";
 
 /** Answers one path with GET, for example `/metrics`. */
 export type Page = (response: AnyResponse, request: AnyRequest) => void | Promise<void>;
@@ -15,16 +17,17 @@ export interface EdgeRoutes {
   readonly pages: ReadonlyMap<string, Page>;
   /** Connect, gRPC and gRPC-Web; answers what it does not know with 404. */
   readonly rpc: (request: AnyRequest, response: AnyResponse, path: string) => Promise<void>;
-  readonly onError: (error: unknown) => void;
+  /** Told of what could not be served. `isClientGone`: nobody is left to read an answer. */
+  readonly onError: (error: unknown, isClientGone: boolean) => void;
 }
 
 /** The first function every request reaches, of either HTTP version: checks where it comes from, then who answers it. */
 export function httpEdge(routes: EdgeRoutes): (request: AnyRequest, response: AnyResponse) => void {
   return (request, response) => {
     dispatch(routes, request, response).catch((error: unknown) => {
-      routes.onError(error);
+      routes.onError(error, isClientGone(error));
       if (response.headersSent) response.end();
-      else answerJson(response, 500, errorJson("internal error"));
+      else refuse(request, response, pathOf(request), INTERNAL);
     });
   };
 }
@@ -32,9 +35,12 @@ export function httpEdge(routes: EdgeRoutes): (request: AnyRequest, response: An
 async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyResponse): Promise<void> {
   const { guard, rest, pages, rpc } = routes;
   toOriginForm(request);
-  const refusal = guard.refusal(request);
-  if (refusal !== undefined) {
-    answerJson(response, 403, errorJson(refusal.message));
+  const url = request.url ?? "/";
+  const path = pathOf(request);
+  const foreign = guard.refusal(request);
+  if (foreign !== undefined) {
+    const { reason, message } = foreign;
+    refuse(request, response, path, { status: 403, code: Code.PermissionDenied, reason, message });
     return;
   }
   const cors = guard.corsHeaders(request);
@@ -44,11 +50,8 @@ async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyRe
     response.end();
     return;
   }
-  const url = request.url ?? "/";
-  const queryAt = url.indexOf("?");
-  const path = queryAt === -1 ? url : url.slice(0, queryAt);
   if (path.startsWith("/api/")) {
-    await rest.serve(request, response, path, queryAt === -1 ? "" : url.slice(queryAt + 1));
+    await rest.serve(request, response, path, url.slice(path.length + 1));
     return;
   }
   const page = pages.get(path) ?? dashboardPage(path);
@@ -58,8 +61,17 @@ async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyRe
     await page(response, request);
   } else {
     response.setHeader("allow", "GET, HEAD, OPTIONS");
-    answerJson(response, 405, errorJson(`${request.method} is not supported on ${path}; use GET`));
+    const text = `${request.method} is not supported on ${path}; use GET`;
+    refuse(request, response, path, { status: 405, code: Code.Unimplemented, reason: "NO_SUCH_METHOD", message: text });
   }
+}
+
+const INTERNAL: Refusal = { status: 500, code: Code.Internal, reason: "INTERNAL", message: "internal error" };
+
+/** The URL without its query. */
+function pathOf({ url = "/" }: AnyRequest): string {
+  const queryAt = url.indexOf("?");
+  return queryAt === -1 ? url : url.slice(0, queryAt);
 }
 
 /**

@@ -9,6 +9,8 @@ export interface AnyResponse {
   readonly headersSent: boolean;
   setHeader(name: string, value: string | number | readonly string[]): unknown;
   writeHead(status: number, headers?: OutgoingHttpHeaders): unknown;
+  /** Before `end`. */
+  addTrailers(headers: OutgoingHttpHeaders): unknown;
   write(chunk: string | Buffer): boolean;
   end(): unknown;
   end(chunk: string | Buffer): unknown;

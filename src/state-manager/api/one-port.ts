@@ -8,6 +8,7 @@ import {
 } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { AcceptFirst } from "./accept-first.js";
+import { answerClientError } from "./client-error.js";
 import { dropDeadPeers } from "./http2-keepalive.js";
 
 /** The first bytes of every HTTP/2 connection with prior knowledge (RFC 9113 §3.4); no HTTP/1.1 request begins so. */
@@ -72,6 +73,7 @@ export class OnePort {
       },
       begin,
     );
+    this.#http1.on("clientError", answerClientError);
     this.#http2 = createHttp2Server(
       { settings: { maxConcurrentStreams: MAX_CONCURRENT_STREAMS }, maxSessionMemory: MAX_SESSION_MEMORY_MB },
       begin,

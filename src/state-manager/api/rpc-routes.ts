@@ -16,15 +16,17 @@ import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
 import { clampDeadline } from "./call-deadline.js";
 import { addHealth } from "./grpc-health.js";
+import { withPlainMessage } from "./grpc-message.js";
 import type { HealthCheck } from "./health.js";
 import type { AnyRequest, AnyResponse } from "./http-exchange.js";
-import { answerJson } from "./http-exchange.js";
 import type { Pipeline } from "./pipeline.js";
 import { pipelineInterceptor } from "./pipeline-interceptor.js";
 import { reconcilerHandler } from "./reconciler-handler.js";
 import { addReflection } from "./reflection.js";
+import { refuse } from "./refusal.js";
 import { resourceHandler } from "./resource-handler.js";
-import { errorJson } from "./rest-dialect.js";
+import { rpcProtocol } from "./rpc-endpoint.js";
+import { MALFORMED_URL, unknownPath, unsuitableRequest } from "./rpc-refusals.js";
 import { serverHandler } from "./server-handler.js";
 import { judgeUnread } from "./unread-calls.js";
 
@@ -43,6 +45,12 @@ export interface RpcOptions {
 
 /** Answers a request for `path`, which is its URL without the query. */
 type RpcRoutes = (request: AnyRequest, response: AnyResponse, path: string) => Promise<void>;
+
+/** An RPC, and the HTTP methods it is called with. */
+interface RpcRoute {
+  readonly handler: UniversalHandlerFn;
+  readonly allowed: string;
+}
 
 /**
  * Nested messages a parser follows. Protobuf's usual 100 is little more than the domain's 30 levels of JSON, and refuses
@@ -70,23 +78,25 @@ function decodeJson(bytes: Uint8Array): string {
 
 /** Connect, gRPC and gRPC-Web, with reflection and health. Unknown paths are answered with 404. */
 export function rpcRoutes(options: RpcOptions): RpcRoutes {
-  const handlers = new Map<string, UniversalHandlerFn>();
-  for (const handler of routerOf(options).handlers)
-    handlers.set(handler.requestPath, judgeUnread(handler, options.pipeline));
+  const endpoints = new Map<string, RpcRoute>();
+  for (const handler of routerOf(options).handlers) {
+    const allowed = handler.allowedMethods.toSorted().join(", ");
+    endpoints.set(handler.requestPath, { handler: judgeUnread(handler, options.pipeline), allowed });
+  }
   return async (request, response, path) => {
     if (!isCompleteUrl(request)) {
-      answerJson(response, 400, errorJson("the request must name a valid host and path"));
+      refuse(request, response, path, MALFORMED_URL);
       return;
     }
-    const handler = handlers.get(path);
-    if (handler === undefined) {
-      answerJson(response, 404, errorJson(`there is no path ${path}; see /openapi.json`));
+    const route = endpoints.get(path);
+    if (route === undefined) {
+      refuse(request, response, path, unknownPath(path));
       return;
     }
     keepConnectionUsable(request, response);
     // Connect pauses a stream until `drain`, which a client that left never causes: its generator would never end.
     response.once("close", () => response.emit("drain"));
-    await serve(handler, request, response);
+    await serve(route, request, response, path);
   };
 }
 
@@ -112,13 +122,27 @@ function routerOf({ resources, watch, work, status, health, pipeline, ...limits 
   return router;
 }
 
-async function serve(handler: UniversalHandlerFn, request: AnyRequest, response: AnyResponse): Promise<void> {
+async function serve(
+  { handler, allowed }: RpcRoute,
+  request: AnyRequest,
+  response: AnyResponse,
+  path: string,
+): Promise<void> {
   // AnyResponse is what both of Node's response classes have in common, and nothing else implements it.
   const nodeResponse = response as Parameters<typeof universalResponseToNodeResponse>[1];
   const call = universalRequestFromNodeRequest(request, nodeResponse, undefined, undefined);
   clampDeadline(call.header);
   try {
-    await universalResponseToNodeResponse(await handler(call), nodeResponse);
+    const answered = await handler(call);
+    // Connect refuses an HTTP method, a content type or an HTTP version with a status alone.
+    if (answered.body === undefined && answered.status >= 400) {
+      for (const [name, value] of answered.header ?? []) response.setHeader(name, value);
+      if (answered.status === 405) response.setHeader("allow", allowed);
+      refuse(request, response, path, unsuitableRequest(answered.status, request, path, allowed));
+      return;
+    }
+    const plain = withPlainMessage(answered, rpcProtocol(call.header.get("content-type")));
+    await universalResponseToNodeResponse(plain, nodeResponse);
   } catch (error) {
     // A client that leaves breaks the writing of its answer, which is nobody's fault.
     if (!call.signal.aborted && ConnectError.from(error).code !== Code.Aborted) throw error;

@@ -75,7 +75,10 @@ export async function startApi(options: ApiOptions): Promise<Api> {
     rest: new RestApi(resources, work, sse, pipeline, maxBodyBytes),
     pages: new Map([...operatorPages(health, metrics, options.furtherMetrics), ...docsPages()]),
     rpc: rpcRoutes({ resources, watch, work, status: options.status, health, pipeline, maxBodyBytes, maxApplyBytes }),
-    onError: (error) => logger.error({ err: error }, "request could not be served"),
+    onError: (err, isClientGone) => {
+      if (isClientGone) logger.debug({ err }, "the client left before its answer was complete");
+      else logger.error({ err }, "request could not be served");
+    },
   });
   // A listener for either HTTP version, which Node types apart.
   const onePort = new OnePort(edge as AnyRequestListener, config.connections);

@@ -124,6 +124,17 @@ test("answers 400 to a TLS hello", async () => {
   expect(String(await allOf(tls))).toContain("400");
 });
 
+test("writes no refusal into the middle of another answer", async () => {
+  const begin = (_req: unknown, res: { write(text: string): unknown }) => void res.write("begun");
+  const [port] = await open({}, begin as AnyRequestListener);
+  const socket = await dial(port);
+  const all = allOf(socket);
+  socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(socket, "data");
+  socket.write("EHLO\r\n\r\n");
+  expect(String(await all)).toMatch(/begun\r\n$/);
+});
+
 test("lets a running answer finish on close, says GOAWAY, and refuses new connections", async () => {
   const waiting: (() => void)[] = [];
   const [port, onePort] = await open({}, ((_req, res) => {
