@@ -1,6 +1,7 @@
 import type { ClientResource, ResourceClient, ResourceKey, ResourceSelection } from "../client/index.js";
 // Not by the index of that room: with it would come the whole control loop, and a command starts later.
-import { findCondition, isReady } from "../controlloop/conditions.js";
+import { findCondition, hasCondition, isReady } from "../controlloop/conditions.js";
+import type { ConditionStatus } from "../controlloop/reconciler.js";
 import { timerMs } from "../shared/timer-limit.js";
 import { EXIT, Failure } from "./exit-codes.js";
 import { nameOf } from "./name-of.js";
@@ -17,11 +18,11 @@ export const READY: Goal = { words: "ready", isReached: (resource) => resource !
 /** It is gone. */
 export const DELETED: Goal = { words: "deleted", isReached: (resource) => resource === undefined };
 
-/** Its condition of that type has that status. */
-export function conditionGoal(type: string, status: string): Goal {
+/** Its condition of that type has that status, and tells of the stored generation. */
+export function conditionGoal(type: string, status: ConditionStatus): Goal {
   return {
     words: `${type}=${status}`,
-    isReached: (resource) => resource !== undefined && findCondition(resource, type)?.status === status,
+    isReached: (resource) => resource !== undefined && hasCondition(resource, type, status),
   };
 }
 

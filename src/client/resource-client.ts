@@ -2,6 +2,7 @@ import { WorkState } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { PayloadEncoding } from "../../gen/reconcile/v1/resource_pb.js";
 import { ApplyResult, DeletionPropagation } from "../../gen/reconcile/v1/resource_service_pb.js";
 import type { ResourceKey } from "../resource/key.js";
+import { timerMs } from "../shared/timer-limit.js";
 import { ApiError, isNotFound } from "./api-error.js";
 import { type ClientHistoryEntry, readHistoryEntry } from "./client-history.js";
 import { type ClientKinds, readKinds } from "./client-kinds.js";
@@ -78,7 +79,7 @@ export class ResourceClient {
 
   /**
    * Works over `connection`, which `close` then closes; `createResourceClient` opens one. `timeoutMs`: how long a call may
-   * take, all its tries together; the default covers a server's restart.
+   * take, all its tries together; the default covers a server's restart. Longer than a timer can wait (24.8 days) is as long as that.
    */
   constructor(connection: Connection, timeoutMs = 30_000) {
     this.#connection = connection;
@@ -297,7 +298,7 @@ export class ResourceClient {
 
   async #once<T>(call: (options: CallOptions) => Promise<T>): Promise<T> {
     try {
-      return await call({ timeoutMs: this.#timeoutMs, attempt: 1 });
+      return await call({ timeoutMs: timerMs(this.#timeoutMs), attempt: 1 });
     } catch (error) {
       throw ApiError.from(error);
     }

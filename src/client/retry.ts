@@ -1,4 +1,5 @@
 import { backoffMs } from "../resource/backoff.js";
+import { timerMs } from "../shared/timer-limit.js";
 import { ApiError, isUnavailable } from "./api-error.js";
 
 const FIRST_DELAY_MS = 25;
@@ -18,7 +19,7 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    const timer = setTimeout(end, timerMs(ms));
     signal?.addEventListener("abort", end);
   });
 }
@@ -35,7 +36,7 @@ export async function retryUnavailable<T>(
   const end = performance.now() + timeoutMs;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await call({ timeoutMs: Math.max(1, Math.round(end - performance.now())), attempt });
+      return await call({ timeoutMs: Math.max(1, timerMs(end - performance.now())), attempt });
     } catch (error) {
       const apiError = ApiError.from(error);
       const delay = retryDelayMs(attempt);

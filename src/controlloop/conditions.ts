@@ -7,6 +7,8 @@ export interface Condition {
   readonly status: ConditionStatus;
   readonly reason: string;
   readonly message: string;
+  /** The generation it was set for; whoever writes a status without the server's help may leave it out. */
+  readonly observedGeneration?: number;
 }
 
 /** The condition of `type` in a resource's status, if there is one. */
@@ -28,4 +30,15 @@ export function findConditionIn(status: unknown, type: string): Condition | unde
 export function isReady(resource: ClientResource): boolean {
   const isObserved = resource.observedGeneration === resource.generation;
   return isObserved && findCondition(resource, "Ready")?.status === "True";
+}
+
+/**
+ * Whether the condition of `type` has that status and tells of the stored desired state: the reconciler has finished that, or set the
+ * condition for it in a pass that failed or comes back. A condition of the generation before says nothing about this one.
+ */
+export function hasCondition(resource: ClientResource, type: string, status: ConditionStatus): boolean {
+  const condition = findCondition(resource, type);
+  if (condition?.status !== status) return false;
+  const { generation, observedGeneration } = resource;
+  return observedGeneration === generation || condition.observedGeneration === Number(generation);
 }

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { timerMs } from "../shared/timer-limit.js";
 import type { Progress } from "./progress-outbox.js";
 
 /** The lease is somebody else's now, or may be: the pass must not change anything any more. */
@@ -40,7 +41,7 @@ export class HeldLease {
     this.saveProgress = saveProgress;
     setMaxListeners(0, this.signal); // a pass may well hand it to a dozen calls
     const expire = () => this.abort(new PassDeadlineError(deadlineMs));
-    this.#timer = setTimeout(expire, deadlineMs - Math.min(REPORT_MARGIN_MS, deadlineMs / 10));
+    this.#timer = setTimeout(expire, timerMs(deadlineMs - Math.min(REPORT_MARGIN_MS, deadlineMs / 10)));
   }
 
   /** Aborts with one of the errors of this file, or with what escaped the pass. */

@@ -6,6 +6,7 @@ import { ApiError, isUnavailable } from "../client/api-error.js";
 import type { Connection } from "../client/connection.js";
 import { pause, retryDelayMs } from "../client/retry.js";
 import { abortable } from "../shared/abort.js";
+import { timerMs } from "../shared/timer-limit.js";
 import { ShutdownError } from "./held-lease.js";
 import type { Reconciler } from "./reconciler.js";
 import { type PassEnvironment, runPass } from "./run-pass.js";
@@ -78,7 +79,7 @@ async function drain(session: Session, running: ReadonlySet<Promise<void>>, grac
   const finished = () => Promise.all(running).then(() => {});
   const within = async (ms: number) => {
     const timer = new AbortController();
-    await Promise.race([finished(), sleep(ms, undefined, { signal: timer.signal })]);
+    await Promise.race([finished(), sleep(timerMs(ms), undefined, { signal: timer.signal })]);
     timer.abort();
   };
   await within(graceMs);

@@ -10,6 +10,7 @@ import {
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
 import { mergePatch } from "../resource/merge-patch.js";
 import { type Condition, findConditionIn } from "./conditions.js";
+import { describeError } from "./describe-error.js";
 import { aggregateReady, notReadyAfter, READY } from "./ready.js";
 import type { ConditionStatus, ReconcileContext } from "./reconciler.js";
 import type { PassOutcome, TerminalError } from "./result.js";
@@ -19,9 +20,6 @@ const CONDITION_STATUS = {
   False: WireConditionStatus.FALSE,
   Unknown: WireConditionStatus.UNKNOWN,
 } as const satisfies Record<ConditionStatus, WireConditionStatus>;
-
-/** What the server keeps of an error, and takes as the message of a condition. */
-const MAX_ERROR_CHARACTERS = 4_096;
 
 /** Collects what a pass wants stored and turns it, with the pass's end, into one report. */
 export class PassDraft
@@ -132,18 +130,6 @@ export class PassDraft
       labels: patch(this.#labels),
       annotations: patch(this.#annotations),
     };
-  }
-}
-
-/** What an error report and the condition of a thrown value say. Anything may have been thrown, of any size. */
-export function describeError(error: unknown): string {
-  try {
-    const text = error instanceof Error ? error.message || error.name : error;
-    const cut = String(text).slice(0, MAX_ERROR_CHARACTERS);
-    // What PostgreSQL cannot store, NUL and halves of characters, must not make the server refuse to hear of the error.
-    return Buffer.from(cut, "utf8").toString("utf8").replaceAll("\0", "\uFFFD");
-  } catch {
-    return "a thrown value that has no text";
   }
 }
 

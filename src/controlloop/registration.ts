@@ -65,9 +65,12 @@ export function describeReconciler(reconciler: Reconciler, instanceId = uniqueIn
   const duration = <Name extends string>(
     field: Name,
     ms: number | undefined,
-  ): { readonly [field in Name]?: Duration } =>
+  ): { readonly [field in Name]?: Duration } => {
+    if (ms === undefined) return {};
+    if (!Number.isFinite(ms)) throw new RangeError(`${field}Ms of ${name} must be a number of milliseconds, not ${ms}`);
     // A computed name is a string to the compiler.
-    ms === undefined ? {} : ({ [field]: durationFromMs(ms) } as { readonly [field in Name]: Duration });
+    return { [field]: durationFromMs(Math.round(ms)) } as { readonly [field in Name]: Duration };
+  };
   return {
     name,
     instanceId,

@@ -11,7 +11,7 @@ import {
 import { ApiError, isUnavailable } from "../client/api-error.js";
 import type { Connection } from "../client/connection.js";
 import { pause, retryDelayMs } from "../client/retry.js";
-import { describeError } from "./pass-draft.js";
+import { describeError } from "./describe-error.js";
 
 /** What the server takes in one call: reports, and bytes with room to spare below its 4 MiB. */
 const MAX_REPORTS = 1_000;

@@ -1,3 +1,5 @@
+import { describeValue } from "./describe-error.js";
+
 /** How a pass ended well. `status` undefined: leave it as it is. */
 export type PassOutcome<Status> = (
   | { readonly type: "done" }
@@ -16,8 +18,9 @@ export interface MergeOption {
   readonly merge: true;
 }
 
-/** 30 days, the longest the server keeps a requeue. */
+/** 30 days, the longest the server keeps a requeue, and what it takes for "at once". */
 const LONGEST_REQUEUE_MS = 30 * 24 * 60 * 60 * 1000;
+const SHORTEST_REQUEUE_MS = 1;
 
 /**
  * Reality is as declared; for a deleting resource: everything is cleaned up. `status` replaces the stored one, or with
@@ -30,8 +33,9 @@ export function done<Status>(status?: Status | StatusPatch<Status>, option?: Mer
 }
 
 /**
- * Not there yet, or worth a look later: the next pass is in `ms` (1 ms to 30 days), or earlier when something changes.
- * The generation does not count as observed. `status` is as in `done`.
+ * Not there yet, or worth a look later: the next pass is in `ms`, or earlier when something changes. A time that has passed (0 or
+ * less) means at once, and 1 s from the second time in a row; more than 30 days means 30 days. The generation does not count as
+ * observed. `status` is as in `done`. Throws RangeError when `ms` is no number.
  */
 export function requeueAfter<Status>(ms: number, status?: Status): PassOutcome<Status>;
 export function requeueAfter<Status>(ms: number, patch: StatusPatch<Status>, option: MergeOption): PassOutcome<Status>;
@@ -40,8 +44,19 @@ export function requeueAfter<Status>(
   status?: Status | StatusPatch<Status>,
   option?: MergeOption,
 ): PassOutcome<Status> {
-  if (!(ms >= 1 && ms <= LONGEST_REQUEUE_MS)) throw new RangeError(`requeueAfter must be 1 ms to 30 days, not ${ms}`);
-  return { type: "requeue", afterMs: Math.round(ms), status, isMerge: option !== undefined };
+  if (typeof ms !== "number" || Number.isNaN(ms)) {
+    throw new RangeError(`requeueAfter takes a number of milliseconds, not ${describeValue(ms)}`);
+  }
+  const afterMs = Math.round(Math.min(Math.max(ms, SHORTEST_REQUEUE_MS), LONGEST_REQUEUE_MS));
+  return { type: "requeue", afterMs, status, isMerge: option !== undefined };
+}
+
+/** What a pass returned, which only the compiler promised to be an outcome. Throws TypeError when it is none. */
+export function checkOutcome(outcome: unknown): PassOutcome<unknown> {
+  const type = typeof outcome === "object" && outcome !== null && "type" in outcome ? outcome.type : undefined;
+  // Only `done` and `requeueAfter` make one of these types.
+  if (type === "done" || type === "requeue") return outcome as PassOutcome<unknown>;
+  throw new TypeError(`a pass must return done(…) or requeueAfter(…), not ${describeValue(outcome)}`);
 }
 
 /**

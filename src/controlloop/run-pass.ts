@@ -4,13 +4,14 @@ import { type ClientResource, readResource } from "../client/client-resource.js"
 import type { ResourceClient } from "../client/resource-client.js";
 import { describeKey } from "../resource/key.js";
 import { abortable } from "../shared/abort.js";
+import { describeError } from "./describe-error.js";
 import { type HeldLease, LeaseLostError, PassDeadlineError, ShutdownError } from "./held-lease.js";
 import type { ControlLoopMetrics, PassResultLabel } from "./metrics.js";
 import { guardPanics } from "./panic-guard.js";
 import { passContext } from "./pass-context.js";
-import { describeError, PassDraft } from "./pass-draft.js";
+import { PassDraft } from "./pass-draft.js";
 import type { Reconciler } from "./reconciler.js";
-import { TerminalError } from "./result.js";
+import { checkOutcome, TerminalError } from "./result.js";
 
 /** What passes of one control loop share. */
 export interface PassEnvironment {
@@ -62,7 +63,7 @@ async function attempt(
     const context = passContext({ item, resource, lease, draft, client: environment.client, logger });
     if (!isDeleting) void resource.spec; // an invalid one is found before anything is done
     const work = guardPanics(onPanic, () => reconciler.reconcile(resource, context));
-    const outcome = await abortable(work, lease.signal);
+    const outcome = checkOutcome(await abortable(work, lease.signal));
     return { result: outcome.type === "done" ? "success" : "requeue_after", report: draft.finished(outcome) };
   } catch (error) {
     if (error instanceof LeaseLostError) {

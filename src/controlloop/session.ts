@@ -5,6 +5,7 @@ import type { RegisterResponse } from "../../gen/reconcile/v1/reconciler_service
 import { ApiError } from "../client/api-error.js";
 import type { Connection } from "../client/connection.js";
 import { pause, retryDelayMs } from "../client/retry.js";
+import { timerMs } from "../shared/timer-limit.js";
 import { HeldLease, LeaseLostError } from "./held-lease.js";
 import { type ProgressBatch, wireProgress } from "./progress-outbox.js";
 import { Renewals } from "./renewals.js";
@@ -174,7 +175,7 @@ export class Session {
     if (this.signal.aborted) return;
     const marginMs = Math.min(TRUST_MARGIN_MS, this.#leaseDurationMs / 3);
     this.#trustedUntil = sentAt + this.#leaseDurationMs - marginMs;
-    this.#trustTimer = setTimeout(() => this.#loseAll(NO_ANSWER), Math.max(0, this.#trustedUntil - performance.now()));
+    this.#trustTimer = setTimeout(() => this.#loseAll(NO_ANSWER), timerMs(this.#trustedUntil - performance.now()));
   }
 
   #loseAll(why: string): void {

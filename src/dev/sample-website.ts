@@ -20,7 +20,7 @@ export async function applySampleWebsite(serverUrl: string): Promise<string> {
     // One of an earlier start stays as it was left. Its own server may still be running, so its port need not be free.
     if (existing === undefined) await declare(client);
     let website = await becomeReady(client);
-    if (website !== undefined && findCondition(website, "Ready")?.status !== "True") {
+    if (website !== undefined && !isReady(website)) {
       await declare(client, existing?.spec.html); // its port may belong to another program by now
       website = await becomeReady(client);
     }
@@ -57,7 +57,7 @@ function describe(website: ClientResource | undefined): string {
   const ready = findCondition(website, "Ready");
   const { status } = website;
   const url = typeof status === "object" && status !== null && "url" in status ? String(status.url) : "no address yet";
-  return ready?.status === "True" ? url : `${url} (not ready: ${ready?.message ?? "no pass yet"})`;
+  return isReady(website) ? url : `${url} (not ready: ${ready?.message ?? "no pass yet"})`;
 }
 
 const HTML = `<!doctype html>

@@ -42,7 +42,9 @@ export function decideReport(
   if (before === undefined || before.id !== lease.resourceId) {
     return { outcome: "UNCHANGED", after: before, answer: undefined };
   }
-  const after = command.type === "report" ? reported(before, command, now) : held(before, command.finalizer);
+  // Nothing newer was wanted: the pass saw the generation that is stored, whatever it says it finished.
+  const seen = item?.wanted === lease.wanted ? before.generation : before.observedGeneration;
+  const after = command.type === "report" ? reported(before, command, seen, now) : held(before, command.finalizer);
   if (isSame(before, after)) return { outcome: "UNCHANGED", after: before, answer: before };
   const next = { ...after, writeCount: before.writeCount + 1n, updatedAt: now };
   checkFits(next);
@@ -58,7 +60,12 @@ function held(before: Resource, finalizer: string): Resource {
   return { ...before, finalizers: addFinalizers(before.finalizers, [finalizer]) };
 }
 
-function reported(before: Resource, command: Extract<Command, { type: "report" }>, now: Date): Resource {
+function reported(
+  before: Resource,
+  command: Extract<Command, { type: "report" }>,
+  seenGeneration: bigint,
+  now: Date,
+): Resource {
   const { report } = command;
   const observed = report.observedGeneration ?? before.observedGeneration;
   checkObservedGeneration(before, observed);
@@ -68,7 +75,13 @@ function reported(before: Resource, command: Extract<Command, { type: "report" }
     statusJson:
       report.conditions.length === 0
         ? statusJson
-        : setConditions(statusJson, report.conditions, observed, now, before.statusJson),
+        : setConditions(
+            statusJson,
+            report.conditions,
+            report.observedGeneration ?? seenGeneration,
+            now,
+            before.statusJson,
+          ),
     // A status write may have got further meanwhile; a report never takes that back.
     observedGeneration: observed > before.observedGeneration ? observed : before.observedGeneration,
     labels: patch(before.labels, report.labels),

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampNow } from "@bufbuild/protobuf/wkt";
+import { durationMs, timestampNow } from "@bufbuild/protobuf/wkt";
 import { pino } from "pino";
 import { beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { LeasedItemSchema, PassResult, WorkReason } from "../../gen/reconcile/v1/reconciler_service_pb.js";
@@ -81,7 +81,7 @@ describe("a pass", () => {
         throw new Error("broken");
       },
     ],
-    ["a delay out of range", () => requeueAfter(0)],
+    ["a delay that is no number", () => requeueAfter(Number.NaN)],
     [
       "a thrown value that is no Error",
       () => {
@@ -93,6 +93,30 @@ describe("a pass", () => {
     expect(report).toMatchObject({ result: PassResult.ERROR });
     expect(report?.error).toMatch(/broken|requeueAfter/);
     expect(await count("controlloop_reconcile_errors_total")).toBe(1);
+  });
+
+  it.each([
+    [0, 1],
+    [-5_000, 1],
+    [Number.NEGATIVE_INFINITY, 1],
+    [1e15, 30 * 24 * 3_600_000],
+  ])("takes a delay of %d ms, whose time has come or is too far, for %d ms: no failure", async (asked, afterMs) => {
+    const { report } = await pass(() => requeueAfter(asked));
+    expect(report).toMatchObject({ result: PassResult.REQUEUE_AFTER });
+    expect(report?.requeueAfter && durationMs(report.requeueAfter)).toBe(afterMs);
+  });
+
+  it.each<[string, unknown, string]>([
+    ["a string", "ready", "'ready'"],
+    ["nothing", undefined, "undefined"],
+    ["a bare status", { seen: 7 }, "{ seen: 7 }"],
+    ["done without calling it", done, "[Function: done]"],
+  ])("says what a pass must return when it returned %s", async (_, returned, shown) => {
+    const { report } = await pass(() => returned as ReturnType<Reconcile>);
+    expect(report).toMatchObject({
+      result: PassResult.ERROR,
+      error: `a pass must return done(…) or requeueAfter(…), not ${shown}`,
+    });
   });
 
   it("describes whatever was thrown, in words that the server takes", async () => {

@@ -211,6 +211,21 @@ describe("a report", () => {
     expect(kept.item).toBeUndefined();
   });
 
+  it("says of its conditions which generation they tell of, also when it finished none", () => {
+    const failing = report({
+      result: { type: "ERROR", error: "no disk" },
+      observedGeneration: undefined,
+      conditions: [{ type: "Ready", status: "False", reason: "NoDisk", message: "" }],
+    });
+    const stamped = (state: KeyState) => JSON.parse(run(state, failing).resource?.statusJson ?? "").conditions[0];
+    expect(stamped(leased(created({ generation: 2n, observedGeneration: 1n })))).toMatchObject({
+      observedGeneration: 2,
+    });
+    // Its spec changed during the pass, which may have seen either.
+    const changed = created({ generation: 2n, observedGeneration: 1n });
+    expect(stamped(leased(changed, 0n))).toMatchObject({ observedGeneration: 1 });
+  });
+
   it("of an error keeps the hold, counts and waits for the back-off", () => {
     const state = leased(created({ finalizers: ["own"], deletionRequestedAt: now, generation: 2n }));
     const { resource, item } = run(

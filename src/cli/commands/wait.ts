@@ -1,4 +1,5 @@
 import { type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import type { ConditionStatus } from "../../controlloop/reconciler.js";
 import { nameOf } from "../name-of.js";
 import { oneResourceCommand, timeoutOption } from "../options.js";
 import { lookUpResource, readNamedTarget } from "../target.js";
@@ -32,7 +33,8 @@ function readGoal(text: string): Goal {
   if (text === "ready") return READY;
   if (text === "deleted") return DELETED;
   const [, type, status = "True"] = /^condition=([^=]+)(?:=(True|False|Unknown))?$/.exec(text) ?? [];
-  if (type !== undefined) return conditionGoal(type, status);
+  // The pattern lets nothing else through.
+  if (type !== undefined) return conditionGoal(type, status as ConditionStatus);
   throw new InvalidArgumentError(
     "It must be ready, deleted, condition=TYPE, or condition=TYPE=STATUS with True, False or Unknown.",
   );

@@ -1,14 +1,12 @@
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import ms, { type StringValue } from "ms";
-
-/** What a timer of Node can hold. */
-const LONGEST_MS = 2 ** 31 - 1;
+import { TIMER_MAX_MS } from "../../shared/timer-limit.js";
 
 /** Reads a duration such as `30s`, `5m` or `1h`, in milliseconds. For options of commander. */
 export function readDuration(text: string): number {
   // ms says undefined of what it cannot read, whatever its types say.
   const value: number | undefined = /^\d+(\.\d+)?[a-z]+$/i.test(text) ? ms(text as StringValue) : undefined;
-  if (value !== undefined && value <= LONGEST_MS) return value;
+  if (value !== undefined && value <= TIMER_MAX_MS) return value;
   throw new InvalidArgumentError("It must be a duration such as 30s, 5m or 1h, at most 24d.");
 }
 

@@ -1,5 +1,5 @@
 import type { ClientResource } from "../../client/index.js";
-import { findCondition } from "../../controlloop/conditions.js";
+import { findCondition, isReady } from "../../controlloop/conditions.js";
 import type { Style } from "../terminal.js";
 import { showAge } from "./duration.js";
 import type { Column } from "./table.js";
@@ -50,8 +50,13 @@ const EVENT: Column<ResourceRow> = {
 const READY: Column<ResourceRow> = {
   title: "READY",
   text: ({ resource }) => findCondition(resource, "Ready")?.status ?? "-",
-  style: ({ resource }) => readyStyle(findCondition(resource, "Ready")?.status),
+  style: ({ resource }) => readyStyle(isReady(resource) ? "True" : staleAs(findCondition(resource, "Ready")?.status)),
 };
+
+/** True of the generation before is no good news about this one. */
+function staleAs(status: string | undefined): string | undefined {
+  return status === "True" ? "Unknown" : status;
+}
 
 const WIDE: readonly Column<ResourceRow>[] = [
   column("SHARD", ({ shardId }) => shardId),
