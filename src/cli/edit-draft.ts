@@ -4,7 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { ResourceKey } from "../client/index.js";
-import { Failure } from "./exit-codes.js";
+import { EXIT, Failure } from "./exit-codes.js";
+import { utf8Text } from "./utf8-text.js";
 
 /** A text in a file of its own that somebody edits; only they may read it. */
 export class Draft {
@@ -33,9 +34,10 @@ export class Draft {
         `the editor (${editor}) ended with ${signal ?? code}; nothing is stored, the text is in ${this.file}`,
       );
     }
-    const saved = readFileSync(this.file, "utf8");
-    const isNew = saved !== this.text && saved.trim() !== "";
-    this.text = saved;
+    const saved = utf8Text(readFileSync(this.file), this.file);
+    if ("problem" in saved) throw new Failure("nothing is stored", EXIT.usage, [saved.problem]);
+    const isNew = saved.text !== this.text && saved.text.trim() !== "";
+    this.text = saved.text;
     if (!isNew) this.remove();
     return isNew;
   }

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
-import { text } from "node:stream/consumers";
+import { buffer } from "node:stream/consumers";
 import { parseManifests } from "../manifest/parse-manifests.js";
 import { type Manifest, ownerKey } from "../manifest/read-manifest.js";
 import { keyId } from "../resource/key.js";
@@ -8,6 +8,7 @@ import { EXIT, Failure, usageError } from "./exit-codes.js";
 import { nameOf } from "./name-of.js";
 import { choosePlace, type PlaceOptions } from "./place.js";
 import type { Cli } from "./terminal.js";
+import { utf8Text } from "./utf8-text.js";
 
 const ENDINGS = [".yaml", ".yml", ".json"];
 
@@ -24,8 +25,12 @@ export async function loadManifests(
   const problems: string[] = [];
   const manifests: Manifest[] = [];
   for (const path of paths.flatMap(filesOf)) {
-    const content = path === "-" ? await text(cli.stdin) : readFileSync(path, "utf8");
-    const parsed = parseManifests(content, labelOf(path), namespace);
+    const content = utf8Text(path === "-" ? await buffer(cli.stdin) : readFileSync(path), labelOf(path));
+    if ("problem" in content) {
+      problems.push(content.problem);
+      continue;
+    }
+    const parsed = parseManifests(content.text, labelOf(path), namespace);
     manifests.push(...parsed.manifests);
     problems.push(...parsed.problems);
   }

@@ -1,4 +1,5 @@
 import type { Applied } from "../client/index.js";
+import { alignKeys } from "../manifest/align-keys.js";
 import type { Manifest } from "../manifest/read-manifest.js";
 import { manifestOf } from "../manifest/resource-document.js";
 import { yamlText } from "../manifest/yaml.js";
@@ -11,9 +12,10 @@ export function manifestDiff(output: Output, { source, draft }: Manifest, dryRun
   if (!dryRun.isChanged) return "";
   const { previous, resource } = dryRun;
   const name = nameOf(draft.key);
+  const before = previous && manifestOf(previous);
   return unifiedDiff(
     output,
-    { title: `${name} as stored`, text: previous === undefined ? "" : yamlText(manifestOf(previous)) },
-    { title: `${name} of ${source.atField("")}`, text: yamlText(manifestOf(resource)) },
+    { title: `${name} as stored`, text: before === undefined ? "" : yamlText(before) },
+    { title: `${name} of ${source.atField("")}`, text: yamlText(alignKeys(manifestOf(resource), before)) },
   );
 }

@@ -1,5 +1,8 @@
+import { isLosslessNumber } from "lossless-json";
 import diff from "microdiff";
 import type { ClientResource } from "../client/index.js";
+import { sameNumber } from "../resource/same-number.js";
+import { parseExact } from "./exact.js";
 import { splitStatus } from "./split-status.js";
 
 /** One field in which two states of a resource differ. */
@@ -31,15 +34,15 @@ export function describeChanges(before: ClientResource, after: ClientResource): 
 }
 
 function comparable(resource: ClientResource): Record<string, unknown> {
-  const { shardId, labels, annotations, finalizers, owner, spec, observedGeneration, deletionRequestedAt } = resource;
-  const { conditions, rest } = splitStatus(resource.status);
+  const { shardId, labels, annotations, finalizers, owner, observedGeneration, deletionRequestedAt } = resource;
+  const { conditions, rest } = splitStatus(plain(parseExact(resource.statusJson)));
   return {
     shard: shardId,
     labels: Object.fromEntries(labels),
     annotations: Object.fromEntries(annotations),
     finalizers: Object.fromEntries(finalizers.map((finalizer) => [finalizer, "held"])),
     owner,
-    spec,
+    spec: plain(parseExact(resource.specJson)),
     status: rest,
     ...Object.fromEntries(
       conditions.map(({ type, status, reason, message }) => [
@@ -50,6 +53,17 @@ function comparable(resource: ClientResource): Record<string, unknown> {
     observed_generation: String(observedGeneration),
     deletion_requested_at: deletionRequestedAt?.toISOString(),
   };
+}
+
+/** Numbers as JavaScript's, or as text where that would round them and hide a difference. */
+function plain(value: unknown): unknown {
+  if (isLosslessNumber(value)) {
+    const number = Number(value.value);
+    return sameNumber(String(number), value.value) ? number : value.value;
+  }
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
 const SHORT_MAX_CHARACTERS = 60;

@@ -1,4 +1,4 @@
-import { isLosslessNumber, LosslessNumber, parse, stringify } from "lossless-json";
+import { isLosslessNumber, parse, stringify } from "lossless-json";
 import type { Tags } from "yaml";
 
 /**
@@ -17,10 +17,12 @@ export function stringifyExact(value: unknown, indent?: number): string {
   return stringify(value, undefined, indent) ?? "null"; // undefined stands for nothing that a manifest can hold
 }
 
-/** For the `yaml` package: numbers in decimal are LosslessNumbers, both ways. There is no infinity in JSON, so none here. */
+/**
+ * For the `yaml` package: numbers in decimal are LosslessNumbers when they are written. When they are read only their text
+ * counts (scalar-json.ts). `.inf` and `.nan` stay numbers, so that texts that look like them are quoted.
+ */
 export function exactNumbers(tags: Tags): Tags {
-  const others = tags.filter((tag) => typeof tag !== "object" || tag.tag !== "tag:yaml.org,2002:float");
-  return [EXACT_NUMBER, ...others];
+  return [EXACT_NUMBER, ...tags];
 }
 
 const EXACT_NUMBER = {
@@ -28,9 +30,6 @@ const EXACT_NUMBER = {
   default: true,
   test: /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/,
   identify: isLosslessNumber,
-  resolve: (text: string) => new LosslessNumber(JSON_NUMBER.test(text) ? text : String(Number(text))),
+  resolve: Number,
   stringify: ({ value }: { readonly value?: unknown }) => String(value),
 };
-
-/** YAML also has `+1`, `.5`, `1.` and `007`. */
-const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$/;

@@ -1,6 +1,9 @@
-import { type Document, isScalar, isSeq, LineCounter, type Node, parseAllDocuments } from "yaml";
-import { type Complain, type Manifest, readManifest } from "./read-manifest.js";
-import { ManifestSource, offsetOf } from "./source.js";
+import { type Document, isScalar, isSeq, type Node, parseAllDocuments } from "yaml";
+import { Aliases } from "./aliases.js";
+import { linesOf, type Piece, piecesOf, withoutByteOrderMarks } from "./pieces.js";
+import { type Manifest, readManifest } from "./read-manifest.js";
+import { tagProblem } from "./scalar-json.js";
+import { ManifestSource, offsetOf, Places } from "./source.js";
 import { YAML_OPTIONS } from "./yaml.js";
 
 /** What a text declares, and everything that is wrong with it. */
@@ -11,35 +14,49 @@ export interface Parsed {
 }
 
 /**
- * Reads YAML (any number of documents) or JSON, which is YAML too. A document is one manifest or a list of them; an empty one
- * counts for nothing. `namespace` is for manifests that name none.
+ * Reads YAML (any number of documents) or JSON (any number of values, one behind another). A document is one manifest or a list of
+ * them; an empty one counts for nothing. `namespace` is for manifests that name none.
  */
 export function parseManifests(text: string, file: string, namespace: string): Parsed {
-  const lines = new LineCounter();
-  // For an empty text the package answers with an empty list that has marks of its own.
-  const documents: readonly Document[] = parseAllDocuments(text, {
-    ...YAML_OPTIONS,
-    lineCounter: lines,
-    prettyErrors: false,
-  });
+  const whole = withoutByteOrderMarks(text);
+  const lines = linesOf(whole);
   const manifests: Manifest[] = [];
   const problems: { readonly offset: number; readonly text: string }[] = [];
-  for (const document of documents) {
-    for (const { pos, message } of document.errors) {
-      const { line, col } = lines.linePos(pos[0]);
-      problems.push({ offset: pos[0], text: `${file}:${line}:${col}: ${message}` });
-    }
-    const { contents, errors } = document;
-    const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
-    if (errors.length > 0 || isEmpty) continue;
-    for (const node of isSeq<Node>(contents) ? contents.items : [contents]) {
-      const source = new ManifestSource(file, document, lines, node);
-      const complain: Complain = (at, problem) =>
-        problems.push({ offset: offsetOf(at), text: `${source.at(at)}: ${problem}` });
-      const manifest = readManifest(source, namespace, complain);
-      if (manifest !== undefined) manifests.push(manifest);
+  for (const piece of piecesOf(whole)) {
+    const places = new Places(file, lines, piece.offset);
+    const complain = (offset: number, problem: string) =>
+      problems.push({ offset: offset + piece.offset, text: `${places.at(offset)}: ${problem}` });
+    for (const document of documentsOf(piece, complain)) {
+      const { contents, errors, warnings } = document;
+      for (const { pos, message } of [...errors, ...warnings]) complain(pos[0], describeProblem(message));
+      const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
+      if (errors.length + warnings.length > 0 || isEmpty) continue;
+      const aliases = new Aliases(document);
+      for (const node of isSeq<Node>(contents) ? contents.items : [contents]) {
+        const source = new ManifestSource(places, aliases, node);
+        const manifest = readManifest(source, namespace, (at, problem) => complain(offsetOf(at), problem));
+        if (manifest !== undefined) manifests.push(manifest);
+      }
     }
   }
   problems.sort((a, b) => a.offset - b.offset);
   return { manifests, problems: problems.map(({ text }) => text) };
+}
+
+function documentsOf({ text }: Piece, complain: (offset: number, problem: string) => void): readonly Document[] {
+  try {
+    // For an empty text the package answers with an empty list that has marks of its own.
+    return parseAllDocuments(text, { ...YAML_OPTIONS, prettyErrors: false });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error; // the stack is used up
+    complain(0, "must not be nested so deeply");
+    return [];
+  }
+}
+
+/** The package only warns of a tag that it does not know, or that does not fit, and takes the value as a string. */
+function describeProblem(message: string): string {
+  const tag = /^Unresolved tag: (.*)$/s.exec(message)?.[1];
+  if (tag === undefined) return message;
+  return tagProblem(tag) ?? `the value does not fit the tag ${tag}; remove one of them`;
 }

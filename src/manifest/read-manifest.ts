@@ -1,8 +1,12 @@
-import { isMap, isScalar, isSeq, type YAMLMap } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, type YAMLMap } from "yaml";
 import type { ResourceDraft } from "../client/index.js";
+import { DomainError } from "../resource/errors.js";
+import { checkJsonText } from "../resource/json-text.js";
 import { keyId } from "../resource/key.js";
-import { stringifyExact } from "./exact.js";
+import { unresolvedAlias } from "./aliases.js";
+import { type Complain, jsonOfNode } from "./json-of-node.js";
 import { READ_ONLY_FIELDS } from "./resource-document.js";
+import { keyText } from "./scalar-json.js";
 import type { ManifestSource } from "./source.js";
 
 /** What a file declares: a draft, and where it comes from. */
@@ -15,9 +19,6 @@ export interface Manifest {
 export function ownerKey({ draft: { key, owner } }: Manifest): string | undefined {
   return owner ? keyId({ ...owner, namespace: key.namespace }) : undefined;
 }
-
-/** Words about what is wrong at a place: `site.yaml:12:5: labels must …`. */
-export type Complain = (node: unknown, problem: string) => void;
 
 const FIELDS = ["group", "kind", "namespace", "name", "shard", "owner", "labels", "annotations", "finalizers", "spec"];
 const OWNER_FIELDS = ["group", "kind", "name", "uid"];
@@ -65,7 +66,7 @@ class FieldReader {
 
   checkNames(map: YAMLMap, path: string, known: readonly string[], ignored: ReadonlySet<string> = new Set()): void {
     for (const { key } of map.items) {
-      const name = isScalar(key) ? String(key.value) : String(key);
+      const name = isScalar(key) && typeof key.value !== "symbol" ? String(key.value) : String(key);
       if (known.includes(name) || ignored.has(name)) continue;
       this.#complain(key, `${path}${name} is no field of a manifest; the fields are ${known.join(", ")}`);
     }
@@ -83,22 +84,25 @@ class FieldReader {
   texts(map: YAMLMap, field: string): ReadonlyMap<string, string> {
     const node = this.#get(map, field);
     if (node === undefined) return new Map();
-    if (isMap(node)) {
-      return new Map(
-        node.items.map(({ key, value }) => {
-          const name = String(isScalar(key) ? key.value : key);
-          return [name, this.#string(this.#source.resolve(value) ?? key, `${field}["${name}"]`)];
-        }),
-      );
+    const texts = new Map<string, string>();
+    if (!isMap(node)) this.#complain(node, `${field} must be a mapping of strings`);
+    for (const { key, value } of isMap(node) ? node.items : []) {
+      const name = keyText(this.#source.aliases.resolve(key));
+      if ("problem" in name) {
+        this.#complain(key, name.problem);
+        continue;
+      }
+      const path = `${field}["${name.key}"]`;
+      if (texts.has(name.key)) this.#complain(key, `${path} is given twice; remove all but one`);
+      texts.set(name.key, this.#string(this.#resolve(value) ?? key, path));
     }
-    this.#complain(node, `${field} must be a mapping of strings`);
-    return new Map();
+    return texts;
   }
 
   list(map: YAMLMap, field: string): readonly string[] {
     const node = this.#get(map, field);
     if (node === undefined) return [];
-    if (isSeq(node)) return node.items.map((item, i) => this.#string(this.#source.resolve(item), `${field}[${i}]`));
+    if (isSeq(node)) return node.items.map((item, i) => this.#string(this.#resolve(item), `${field}[${i}]`));
     this.#complain(node, `${field} must be a list of strings`);
     return [];
   }
@@ -126,20 +130,28 @@ class FieldReader {
   }
 
   json(map: YAMLMap, field: string): string {
-    const node = map.get(field, true);
+    const json = jsonOfNode(map.get(field, true), this.#source.aliases, this.#complain);
+    if (json === undefined) return "null";
     try {
-      return stringifyExact(this.#source.value(node));
+      // The server's own definition of a value, here because here it has a place.
+      checkJsonText(field, json);
     } catch (error) {
-      // An alias of nothing, or so many of them that a small text would become a huge value.
-      this.#complain(node, error instanceof Error ? error.message : String(error));
-      return "null";
+      if (!(error instanceof DomainError)) throw error;
+      this.#complain(this.#source.nodeAt(error.field), error.message);
     }
+    return json;
   }
 
   /** Undefined also for null: an empty field is one that is left out. */
   #get(map: YAMLMap, field: string): unknown {
-    const node = this.#source.resolve(map.get(field, true));
+    const node = this.#resolve(map.get(field, true));
     return isScalar(node) && node.value === null ? undefined : node;
+  }
+
+  #resolve(node: unknown): unknown {
+    const found = this.#source.aliases.resolve(node);
+    if (isAlias(node) && found === undefined) this.#complain(node, unresolvedAlias(node));
+    return found;
   }
 
   #string(node: unknown, path: string): string {

@@ -1,5 +1,6 @@
 import type { ClientResource } from "../client/index.js";
-import { parseExact } from "./exact.js";
+import { sameJson } from "../resource/same-json.js";
+import { parseExact, stringifyExact } from "./exact.js";
 
 /** A resource as people write it: what `edit` opens, `diff` compares and `apply` reads. What is empty is left out. */
 export function manifestOf(resource: ClientResource): Record<string, unknown> {
@@ -16,6 +17,11 @@ export function manifestOf(resource: ClientResource): Record<string, unknown> {
     ...(finalizers.length > 0 && { finalizers }),
     spec: parseExact(resource.specJson),
   };
+}
+
+/** Whether two states of a resource have the same manifest, by value: in whatever order keys stand. */
+export function sameManifest(a: ClientResource, b: ClientResource): boolean {
+  return sameJson(stringifyExact(manifestOf(a)), stringifyExact(manifestOf(b)));
 }
 
 /** The manifest and what the server and the reconciler say: what `get -o yaml` shows. `apply` leaves these fields unread. */

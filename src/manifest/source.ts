@@ -1,46 +1,54 @@
-import { type Document, isAlias, isCollection, isNode, type LineCounter, type Node } from "yaml";
+import { isCollection, type LineCounter, type Node } from "yaml";
+import type { Aliases } from "./aliases.js";
+
+/** Where the nodes of one piece of a file stand in the file. */
+export class Places {
+  readonly #file: string;
+  readonly #lines: LineCounter;
+  readonly #offset: number;
+
+  /** `lines` are those of the whole file, in which the piece begins at `offset`. */
+  constructor(file: string, lines: LineCounter, offset: number) {
+    this.#file = file;
+    this.#lines = lines;
+    this.#offset = offset;
+  }
+
+  /** `file:line:column` of an offset in the piece. */
+  at(offset: number): string {
+    const { line, col } = this.#lines.linePos(offset + this.#offset);
+    return `${this.#file}:${line}:${col}`;
+  }
+}
 
 /** One manifest in a file, and where each of its fields stands. */
 export class ManifestSource {
-  readonly #file: string;
-  readonly #document: Document;
-  readonly #lines: LineCounter;
+  readonly #places: Places;
+  readonly aliases: Aliases;
   /** What the manifest is read from. */
   readonly node: Node;
 
-  constructor(file: string, document: Document, lines: LineCounter, node: Node) {
-    this.#file = file;
-    this.#document = document;
-    this.#lines = lines;
+  constructor(places: Places, aliases: Aliases, node: Node) {
+    this.#places = places;
+    this.aliases = aliases;
     this.node = node;
   }
 
-  /** `file:line:column` of a node. */
-  at(node: unknown): string {
-    const { line, col } = this.#lines.linePos(offsetOf(node));
-    return `${this.#file}:${line}:${col}`;
+  /** `file:line:column` of the field that the server's name for it (`labels["a"]`, `shard_id`) leads to, as far as it is there. */
+  atField(field: string): string {
+    return this.#places.at(offsetOf(this.nodeAt(field)));
   }
 
-  /** `file:line:column` of the field that the server's word for it (`labels["a"]`, `shard_id`) leads to, as far as it is there. */
-  atField(field: string): string {
+  /** The node of a field, or of the innermost part of its path that is there. */
+  nodeAt(field: string): unknown {
     const [first = "", ...rest] = field.match(/[^.[\]"]+/g) ?? [];
     let node: unknown = this.node;
     for (const part of [WIRE_NAMES.get(first) ?? first, ...rest]) {
       const next = isCollection(node) ? node.get(part, true) : undefined;
       if (next === undefined) break;
-      node = this.resolve(next);
+      node = this.aliases.resolve(next);
     }
-    return this.at(node);
-  }
-
-  /** What an alias stands for; anything else as it is. */
-  resolve(node: unknown): unknown {
-    return isAlias(node) ? node.resolve(this.#document) : node;
-  }
-
-  /** The value of a node, aliases and merge keys done. */
-  value(node: unknown): unknown {
-    return isNode(node) ? node.toJS(this.#document) : null;
+    return node;
   }
 }
 

@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { Document, isScalar, visit } from "yaml";
 import { exactNumbers } from "./exact.js";
 
 /** How YAML is read and written here: version 1.2, with merge keys, numbers as they are written. */
@@ -6,5 +6,12 @@ export const YAML_OPTIONS = { customTags: exactNumbers, merge: true, version: "1
 
 /** YAML text that reads back as the same value; texts of several lines stand as blocks, no line is folded. */
 export function yamlText(value: unknown): string {
-  return stringify(value, { ...YAML_OPTIONS, lineWidth: 0, aliasDuplicateObjects: false });
+  // With merge the package takes a key that happens to be << for one, and without it writes it bare, which is read as one.
+  const document = new Document(value, { ...YAML_OPTIONS, merge: false, aliasDuplicateObjects: false });
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) && key.value === "<<") key.type = "QUOTE_DOUBLE";
+    },
+  });
+  return document.toString({ lineWidth: 0 });
 }

@@ -7,13 +7,16 @@ import { sameNumber } from "./same-number.js";
  * rounded away), strings by what their escapes stand for. The one answer to "did it change?", in the server and in clients.
  *
  * An object with one key twice, which an older server may have stored, equals only one with the same members: an apply of
- * what it is read as replaces it. What is nested deeper than can be stored equals only its own text.
+ * what it is read as replaces it. What is nested much deeper than can be stored equals only its own text.
  *
  * Both texts are walked side by side and the first difference ends it, so texts that differ cost little.
  */
 export function sameJson(a: string | null, b: string | null): boolean {
   return a === b || new Comparison(a ?? "null", b ?? "null").isSame();
 }
+
+/** A whole manifest, which has a spec in it, is compared too; what a client has not sent yet may be nested at will. */
+const COMPARED_DEPTH_MAX = 2 * JSON_DEPTH_MAX;
 
 /** Two texts and where in each the comparison is. */
 class Comparison {
@@ -104,7 +107,7 @@ class Comparison {
   #enter(depth: number): boolean {
     this.#i++;
     this.#j++;
-    return depth <= JSON_DEPTH_MAX;
+    return depth <= COMPARED_DEPTH_MAX;
   }
 
   /** Whose container ends here; then both places are behind the bracket. */

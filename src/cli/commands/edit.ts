@@ -1,11 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
-import { type ClientResource, isConflict, type ResourceClient } from "../../client/index.js";
+import { type ClientResource, isConflict, type ResourceClient, type ResourceDraft } from "../../client/index.js";
 import { parseManifests } from "../../manifest/parse-manifests.js";
 import type { Manifest } from "../../manifest/read-manifest.js";
-import { manifestOf } from "../../manifest/resource-document.js";
+import { manifestOf, sameManifest } from "../../manifest/resource-document.js";
 import { yamlText } from "../../manifest/yaml.js";
 import { keyId } from "../../resource/key.js";
+import { sameJson } from "../../resource/same-json.js";
 import { Draft } from "../edit-draft.js";
 import { EXIT, Failure, usageError } from "../exit-codes.js";
 import { describeFailure } from "../failure-text.js";
@@ -34,8 +35,8 @@ export function editCommand(cli: Cli): CommandUnknownOpts {
         try {
           const manifest = readDraft(draft, resource);
           const opened = parseManifests(original, draft.file, place.namespace).manifests[0];
-          const isSame = isDeepStrictEqual(manifest.draft, opened?.draft);
-          if (!isSame) await store(client, resource, original, manifest);
+          const isSame = opened !== undefined && sameDraft(manifest.draft, opened.draft);
+          if (!isSame) await store(client, resource, manifest);
           draft.remove();
           if (isSame) return await sayUnchanged();
         } catch (error) {
@@ -62,13 +63,16 @@ function readDraft({ file, text }: Draft, { key }: ClientResource): Manifest {
   );
 }
 
+/** By value: keys in another order are nothing new. */
+function sameDraft(
+  { specJson: a = "null", ...draft }: ResourceDraft,
+  { specJson: b = "null", ...opened }: ResourceDraft,
+) {
+  return isDeepStrictEqual(draft, opened) && sameJson(a, b);
+}
+
 /** A status or a label that a reconciler wrote meanwhile is no reason to refuse; what the text shows is. */
-async function store(
-  client: ResourceClient,
-  opened: ClientResource,
-  original: string,
-  { draft }: Manifest,
-): Promise<void> {
+async function store(client: ResourceClient, opened: ClientResource, { draft }: Manifest): Promise<void> {
   const { key, uid } = opened;
   for (let { revision } = opened; ; ) {
     try {
@@ -77,7 +81,7 @@ async function store(
     } catch (error) {
       if (!isConflict(error)) throw error;
       const stored = await client.get(key);
-      if (stored?.uid !== uid || yamlText(manifestOf(stored)) !== original) {
+      if (stored?.uid !== uid || !sameManifest(stored, opened)) {
         throw new Failure(`${nameOf(key)} was changed by somebody else meanwhile`, EXIT.failed);
       }
       revision = stored.revision;

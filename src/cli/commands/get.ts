@@ -10,6 +10,7 @@ import {
   type ResourcePrinter,
   resourcePrinter,
 } from "../printers/resource-list.js";
+import { tolerantPrinter } from "../printers/tolerant-printer.js";
 import { inGroup, readTarget, type Target } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { withClient } from "../with-client.js";
@@ -32,13 +33,14 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
       const target = kind === undefined ? undefined : readTarget(kind, name);
       await withClient(cli, options, async (client, place) => {
         const selection = select(place, target, options);
-        const printer = await resourcePrinter(cli.out, {
+        const shape = {
           format: options.output,
           isSingle: target?.name !== undefined && !options.allNamespaces,
           hasEvents: options.watch === true,
           hasNamespaces: options.allNamespaces === true,
           hasKinds: kind === undefined,
-        });
+        };
+        const printer = tolerantPrinter(cli, await resourcePrinter(cli.out, shape));
         if (options.watch) return await follow(cli, client, selection, printer, options.output);
         const listing = { pending: options.pending === true, isSummary: isTable(options.output), signal: cli.signal };
         const count = await list(client, selection, printer, listing);

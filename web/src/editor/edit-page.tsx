@@ -3,6 +3,7 @@ import { navigate } from "wouter/use-browser-location";
 import { isConflict } from "../../../src/client/api-error.js";
 import type { ClientResource } from "../../../src/client/client-resource.js";
 import type { ResourceDraft } from "../../../src/client/resource-draft.js";
+import { sameManifest } from "../../../src/manifest/resource-document.js";
 import type { ResourceKey } from "../../../src/resource/key.js";
 import { client } from "../api/server.js";
 import { ErrorNote } from "../elements/error-note.js";
@@ -47,7 +48,7 @@ function OpenedForm({ title, opened }: { readonly title: string; readonly opened
       } catch (error) {
         if (!isConflict(error)) throw error;
         expected = await readExisting(base.key);
-        const isSameWish = expected.uid === base.uid && manifestText(expected) === manifestText(base);
+        const isSameWish = expected.uid === base.uid && sameManifest(expected, base);
         if (!isSameWish) setNewer(expected);
         if (!isSameWish || attempt === ATTEMPTS_MAX) throw error;
       }

@@ -15,7 +15,7 @@ export const PayloadPanel = memo(function PayloadPanel({
   readonly title: string;
   readonly json: string;
 }) {
-  const text = useMemo(() => (json.length > YAML_MAX_CHARACTERS ? json : yamlText(parseExact(json)).trimEnd()), [json]);
+  const text = useMemo(() => payloadText(json), [json]);
   return (
     <Panel
       title={title}
@@ -27,3 +27,13 @@ export const PayloadPanel = memo(function PayloadPanel({
     />
   );
 });
+
+/** What cannot be made YAML of is shown as it is stored, too. */
+function payloadText(json: string): string {
+  if (json.length > YAML_MAX_CHARACTERS) return json;
+  try {
+    return yamlText(parseExact(json)).trimEnd();
+  } catch {
+    return json;
+  }
+}
