@@ -37,6 +37,10 @@ if (!process.argv.includes("--if-stale") || isStale()) await build();
 // Builds aside and swaps: nothing stale survives, and a program that starts meanwhile finds all of the old or the new.
 async function build() {
   const startedAt = new Date();
+  // To stderr: what a program prints behind this one may be read by another.
+  console.error(
+    "building dist/, which takes half a minute on a slow machine; the next start does it only after a change",
+  );
   const fresh = `.dist-${process.pid}`;
   const options = ["-p", "tsconfig.build.json", "--outDir", fresh];
   if (process.argv.includes("--no-check")) options.push("--noCheck");

@@ -51,6 +51,9 @@ async function main(): Promise<void> {
   };
 
   process.stdout.on("error", () => {}); // a reader that has seen enough, or a closed terminal
+  say(
+    `starting ${secrets.databaseUrl === undefined ? "PostgreSQL, " : ""}the server and the examples; the log is ${logFile}`,
+  );
   await runUntilSignal({
     start: () =>
       start().catch((error: unknown) => {
@@ -74,14 +77,14 @@ function welcome(facts: { url: string; sample: string; logFile: string; isBundle
 
 Try it in another terminal. Declare a website; a file and a server process appear:
   export RECONCILE_SERVER=${url}
-  npx reconcile apply -f examples/website/mine.yaml --wait
+  ./reconcile apply -f examples/website/mine.yaml --wait
   curl http://127.0.0.1:8090/
 Kill the process; it comes back:
-  kill $(npx reconcile get process/mine -o json | grep -o '"pid": [0-9]*' | cut -d: -f2)
+  kill $(./reconcile get process/mine -o json | grep -o '"pid": [0-9]*' | cut -d: -f2)
 Look at it, watch all changes, delete it:
-  npx reconcile describe website/mine
-  npx reconcile get -A -w
-  npx reconcile delete website/mine`;
+  ./reconcile describe website/mine
+  ./reconcile get -A -w
+  ./reconcile delete website/mine`;
 }
 
 function say(text: string): void {

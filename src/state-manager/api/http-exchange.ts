@@ -25,9 +25,9 @@ export function answer(response: AnyResponse, status: number, contentType: strin
   response.end(body);
 }
 
-/** Answers with a JSON text. */
+/** Answers with a JSON text, and a line break, so that a prompt behind `curl` stands on a line of its own. */
 export function answerJson(response: AnyResponse, status: number, json: string): void {
-  answer(response, status, "application/json", json);
+  answer(response, status, "application/json", `${json}\n`);
 }
 
 /** Writes and waits until the peer can take more, or `gone` aborts. */

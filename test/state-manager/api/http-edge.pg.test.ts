@@ -135,7 +135,7 @@ describe("what is hardly HTTP", () => {
 
   test("an absolute URL reaches REST and RPC", async () => {
     const rest = await send("GET", "http://localhost/api/v1/resources?kind=none", { host: "other" });
-    expect([rest.status, rest.body]).toEqual([200, "[]"]);
+    expect([rest.status, rest.body]).toEqual([200, "[]\n"]);
     const list = "reconcile.v1.ResourceService/ListResources?encoding=json&message=%7B%7D";
     expect(await send("GET", `http://localhost:1/${list}`, {})).toMatchObject({ status: 200 });
   });
@@ -150,8 +150,8 @@ describe("what is hardly HTTP", () => {
 
 describe("operators' paths", () => {
   test("liveness and readiness", async () => {
-    expect(await send("GET", "/health/live", {})).toMatchObject({ status: 200, body: '{"status":"live"}' });
-    expect(await send("GET", "/health/ready", {})).toMatchObject({ status: 200, body: '{"status":"ready"}' });
+    expect(await send("GET", "/health/live", {})).toMatchObject({ status: 200, body: '{"status":"live"}\n' });
+    expect(await send("GET", "/health/ready", {})).toMatchObject({ status: 200, body: '{"status":"ready"}\n' });
     expect((await send("HEAD", "/health/ready", {})).status).toBe(200);
   });
 

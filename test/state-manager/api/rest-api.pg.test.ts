@@ -521,7 +521,7 @@ describe("list", () => {
 
   test("is a bare array in creation order, [] when empty", async () => {
     expect(names(await list("?resource_group=list"))).toEqual(["l1", "l2", "l3", "l4", "l5"]);
-    expect((await list("/?resource_group=nothing")).text).toBe("[]");
+    expect((await list("/?resource_group=nothing")).text).toBe("[]\n");
   });
 
   test.each<[string, string[]]>([
