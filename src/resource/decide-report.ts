@@ -4,7 +4,7 @@ import type { KeyState } from "./decide.js";
 import { addFinalizers } from "./finalizers.js";
 import { checkFits } from "./limits.js";
 import { mergePatch } from "./merge-patch.js";
-import { checkObservedGeneration } from "./preconditions.js";
+import { checkNoFinalizerAdded, checkObservedGeneration } from "./preconditions.js";
 import { type Resource, type StringMap, sameEntries, sameList } from "./resource.js";
 import { sameJson } from "./same-json.js";
 import { patchFinalizers } from "./server-finalizers.js";
@@ -102,6 +102,7 @@ function reportedStatus({ statusJson }: Resource, report: PassReport): string | 
 function reportedFinalizers(before: Resource, report: PassReport, own: string): readonly string[] {
   const sawDeletion = before.deletionRequestedAt !== null && report.observedGeneration === before.generation;
   const isCleanedUp = report.result.type === "SUCCESS" && sawDeletion;
+  checkNoFinalizerAdded(before, report.addFinalizers, "add_finalizers");
   const removed = isCleanedUp ? [...report.removeFinalizers, own] : report.removeFinalizers;
   return patchFinalizers(before.finalizers, report.addFinalizers, removed);
 }

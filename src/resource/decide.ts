@@ -8,10 +8,11 @@ import { withoutForced } from "./forced-finalizer.js";
 import { describeKey, type ResourceKey } from "./key.js";
 import { checkFits } from "./limits.js";
 import { type FindOwner, ownerAfter, ownerOfNew, sameOwner } from "./owner.js";
-import { checkObservedGeneration, checkPrecondition, requireExisting } from "./preconditions.js";
+import { checkNoFinalizerAdded, checkObservedGeneration, checkPrecondition, requireExisting } from "./preconditions.js";
 import { isPending, type Resource, sameEntries, sameList } from "./resource.js";
 import { sameJson } from "./same-json.js";
 import { replaceFinalizers, withHold } from "./server-finalizers.js";
+import { checkNewKey } from "./validate.js";
 import { PRIORITY, type WorkItem } from "./work.js";
 import { type EnqueueRequest, enqueue, finishPass, remove, settle } from "./work-item.js";
 import { priorityShiftOf } from "./work-priority.js";
@@ -193,6 +194,7 @@ function wishFor(
 }
 
 function create(input: ResourceInput, context: DecisionContext): Write {
+  checkNewKey(input.key);
   const after: Resource = {
     key: input.key,
     id: context.newId(),
@@ -282,6 +284,7 @@ function written(before: Resource, after: Resource, by: ChangedBy): Write {
   if (before.deletionRequestedAt !== null && after.finalizers.length === 0) {
     return { outcome: "REMOVED", after: undefined, answer: after, by };
   }
+  checkNoFinalizerAdded(before, after.finalizers, "finalizers");
   checkFits(after);
   return { outcome: "UPDATED", after, answer: after, by };
 }

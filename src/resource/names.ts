@@ -10,6 +10,15 @@ export function checkName(field: string, value: string): void {
   checkLength(field, value);
 }
 
+/**
+ * Throws INVALID_ARGUMENT for a part of a new key that URLs cannot carry: `.` and `..` stand for folders, percent-encoded too, and
+ * clients and proxies resolve them before they send. Those stored by older servers stay reachable over RPC.
+ */
+export function checkPathSegment(field: string, value: string): void {
+  if (value !== "." && value !== "..") return;
+  throw invalidField(field, `must not be "${value}": clients that normalise URLs could not reach it; choose another`);
+}
+
 /** Throws INVALID_ARGUMENT unless `value` can be stored and sent: Unicode text without NUL. */
 export function checkText(field: string, value: string): void {
   if (value.includes("\0")) throw invalidField(field, "must not contain the NUL character; remove it");

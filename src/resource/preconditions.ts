@@ -1,6 +1,7 @@
 import type { Precondition } from "./command.js";
 import { DomainError, type ErrorReason } from "./errors.js";
 import { describeKey, type ResourceKey } from "./key.js";
+import { quote } from "./quote.js";
 import type { Resource } from "./resource.js";
 
 /** The resource, or what was read of it, or NOT_FOUND. */
@@ -35,6 +36,26 @@ export function checkObservedGeneration(current: Resource, observed: bigint): vo
     "OBSERVED_GENERATION_AHEAD",
     `observed generation ${observed} must not be above the stored generation ${current.generation} of ${describeKey(current.key)}; read it again`,
     { field: "observed_generation" },
+  );
+}
+
+/**
+ * What is being deleted takes no further finalizer: who finished the cleanup has gone by then, and nobody could say when it ends.
+ * Removing, reordering and repeating those that are stored is allowed. `field`: where the finalizers were sent.
+ */
+export function checkNoFinalizerAdded(
+  before: Pick<Resource, "key" | "finalizers" | "deletionRequestedAt">,
+  finalizers: readonly string[],
+  field: string,
+): void {
+  if (before.deletionRequestedAt === null) return;
+  const added = finalizers.find((name) => !before.finalizers.includes(name));
+  if (added === undefined) return;
+  throw new DomainError(
+    "FAILED_PRECONDITION",
+    "FINALIZER_ADDED_WHILE_DELETING",
+    `${field} must not add ${quote(added)} while ${describeKey(before.key)} is being deleted: finalizers can only be removed then; leave it out, or create the resource again once it is gone`,
+    { field },
   );
 }
 

@@ -3,7 +3,7 @@ import { invalidField } from "./errors.js";
 import { checkJsonText } from "./json-text.js";
 import type { ResourceKey } from "./key.js";
 import { checkFits } from "./limits.js";
-import { checkAnnotation, checkFinalizers, checkLabel, checkName, checkText } from "./names.js";
+import { checkAnnotation, checkFinalizers, checkLabel, checkName, checkPathSegment, checkText } from "./names.js";
 import type { Owner } from "./owner.js";
 import { quote } from "./quote.js";
 import type { ResourceFilter } from "./resource-filter.js";
@@ -29,6 +29,14 @@ export function validateKey(key: ResourceKey): void {
   checkName("kind", key.kind);
   checkName("namespace", key.namespace);
   checkName("name", key.name);
+}
+
+/** Checks what only the key of a resource that is created must be: those of older servers may be others. */
+export function checkNewKey(key: ResourceKey): void {
+  checkPathSegment("resource_group", key.resourceGroup);
+  checkPathSegment("kind", key.kind);
+  checkPathSegment("namespace", key.namespace);
+  checkPathSegment("name", key.name);
 }
 
 /** What a status write asks for. */

@@ -1,7 +1,7 @@
 import type { ResourceKey } from "./key.js";
 import { CLEAN, clearsStrikes } from "./quarantine.js";
 import type { PassResult, Priority, PriorityShift, WorkItem, WorkReason } from "./work.js";
-import { PRIORITY } from "./work.js";
+import { PRIORITY, REPEAT_PAUSE_MS } from "./work.js";
 import { shiftPriority } from "./work-priority.js";
 
 /** A wish for a pass. */
@@ -127,14 +127,25 @@ function afterResult(item: WorkItem, { result, now, backoffMs }: PassEnd, isMore
       return {
         ...item,
         failures: 0,
-        dueAt: later(now, result.afterMs),
+        dueAt: later(now, result.afterMs <= NOW_MS ? pauseAfter(item, "REQUEUE_AFTER", NOW_MS) : result.afterMs),
         priority: shiftPriority(PRIORITY.retry, item.priorityShift),
         reason: "REQUEUE_AFTER",
         message: "",
       };
     case "RELEASE":
-      return { ...item, dueAt: now, reason: "LEASE_RETURNED" };
+      return { ...item, dueAt: later(now, pauseAfter(item, "LEASE_RETURNED", 0)), reason: "LEASE_RETURNED" };
   }
+}
+
+/** A REQUEUE_AFTER of no more asks for a pass at once: its time had come already. */
+const NOW_MS = 1;
+
+/**
+ * What asks to be tried at once is, but not twice in a row: a reconciler that says so for ever would spin. The reason is the one the
+ * lease was taken for, unless something newer was wanted meanwhile, and then the item is due at once.
+ */
+function pauseAfter(item: WorkItem, reason: WorkReason, atOnceMs: number): number {
+  return item.reason === reason ? REPEAT_PAUSE_MS : atOnceMs;
 }
 
 function afterFailure(item: WorkItem, error: string, now: Date, backoffMs: number): WorkItem {

@@ -86,9 +86,13 @@ export interface ConditionUpdate {
 /** The longest wait a REQUEUE_AFTER may ask for: 30 days, in milliseconds. */
 export const REQUEUE_MAX_MS = 30 * 24 * 3_600_000;
 
+/** How long an unchanged resource waits after a second RELEASE, or REQUEUE_AFTER of nothing, in a row; in milliseconds. */
+export const REPEAT_PAUSE_MS = 1_000;
+
 /** How a pass ended. */
 export type PassResult =
   | { readonly type: "SUCCESS" }
+  /** `afterMs` up to 1: at once. */
   | { readonly type: "REQUEUE_AFTER"; readonly afterMs: number }
   | { readonly type: "ERROR"; readonly error: string }
   | { readonly type: "RELEASE" };

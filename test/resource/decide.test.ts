@@ -68,6 +68,21 @@ describe("create", () => {
     expect(item).toMatchObject({ reason: "CREATED", dueAt: now, priority: PRIORITY.change, isPending: true });
   });
 
+  it.each(["resourceGroup", "kind", "namespace", "name"] as const)("refuses . and .. as %s", (part) => {
+    for (const dots of [".", ".."]) {
+      const input = thing("a", { key: { ...key, [part]: dots } });
+      const field = part === "resourceGroup" ? "resource_group" : part;
+      expect(() => run(nothing, { type: "create", input })).toThrowError(`${field} must not be "${dots}": clients`);
+      expect(() => run(nothing, { type: "apply", input })).toThrowError(`${field} must not be "${dots}": clients`);
+      // Older servers stored them.
+      const { resource } = created();
+      if (resource === undefined) throw new Error("create gives a resource");
+      const stored = { ...nothing, resource: { ...resource, key: input.key } };
+      expect(run(stored, { type: "apply", input: { ...input, specJson: "1" } }).outcome).toBe("UPDATED");
+      expect(run(stored, { type: "delete", key: input.key, expected: {} }).outcome).toBe("REMOVED");
+    }
+  });
+
   it("refuses a taken key", () => {
     expect(() => run(created(), { type: "create", input: thing("a") })).toThrowError(/test\/thing default\/a exists/);
   });
@@ -256,6 +271,45 @@ describe("a report", () => {
 
   it("refuses an observed generation above the stored one (I6)", () => {
     expect(() => run(leased(created()), report({ observedGeneration: 2n }))).toThrowError(/must not be above/);
+  });
+});
+
+describe("finalizers of what is being deleted", () => {
+  const deleting = () => created({ finalizers: ["a", "b"], deletionRequestedAt: now, generation: 2n });
+  const writes: readonly [string, (finalizers: string[]) => Command][] = [
+    ["update", (finalizers) => ({ type: "update", input: thing("a", { finalizers }), expected: {} })],
+    ["apply", (finalizers) => ({ type: "apply", input: thing("a", { finalizers }) })],
+    [
+      "update-status",
+      (finalizers) => ({
+        type: "update-status",
+        key,
+        statusJson: null,
+        observedGeneration: undefined,
+        metadata: { shardId: "s1", labels: new Map(), annotations: new Map(), finalizers },
+        expected: {},
+      }),
+    ],
+  ];
+
+  it.each(writes)("%s can remove, reorder and repeat them", (_, write) => {
+    expect(run(deleting(), write(["b", "a"])).resource?.finalizers).toEqual(["b", "a"]);
+    expect(run(deleting(), write(["a", "b", "b"])).resource?.finalizers).toEqual(["a", "b", "b"]);
+    expect(run(deleting(), write(["b"])).resource?.finalizers).toEqual(["b"]);
+  });
+
+  it.each(writes)("%s cannot add one", (_, write) => {
+    const refusal =
+      /^finalizers must not add "c" while test\/thing default\/a is being deleted: finalizers can only be removed/;
+    expect(() => run(deleting(), write(["a", "b", "c"]))).toThrowError(refusal);
+    expect(() => run(deleting(), write(["c"]))).toThrowError(refusal);
+  });
+
+  it("a report can remove one and not add one; one it names that is there is no addition", () => {
+    const state = leased(deleting());
+    const pass = (changes: Partial<PassReport>) => run(state, report({ observedGeneration: 1n, ...changes }));
+    expect(() => pass({ addFinalizers: ["c"] })).toThrowError(/^add_finalizers must not add "c" while/);
+    expect(pass({ addFinalizers: ["a"], removeFinalizers: ["b"] }).resource?.finalizers).toEqual(["a"]);
   });
 });
 

@@ -260,6 +260,23 @@ describe("finishPass", () => {
     expect(finish(failed, RESULTS.release, true)).toMatchObject({ failures: 1, dueAt: NOW, reason: "LEASE_RETURNED" });
   });
 
+  test("RELEASE over and over waits 1 s from the second time on; a change is due at once all the same", () => {
+    const once = defined(finish(LEASED, RESULTS.release, true));
+    const twice = defined(finish(take(once), RESULTS.release, true));
+    expect(twice).toMatchObject({ failures: 0, dueAt: at(1_000), reason: "LEASE_RETURNED" });
+    expect(finish(take(twice), RESULTS.release, true)).toMatchObject({ dueAt: at(1_000) });
+    expect(finish(enqueue(take(twice), wish()), RESULTS.release, true)).toMatchObject({ dueAt: NOW });
+    expect(finish(take(enqueue(twice, wish())), RESULTS.release, true)).toMatchObject({ dueAt: NOW });
+  });
+
+  test("REQUEUE_AFTER of a time that has passed is due at once, and in 1 s from the second time in a row on", () => {
+    const overdue: PassResult = { type: "REQUEUE_AFTER", afterMs: 1 };
+    const once = defined(finish(LEASED, overdue));
+    expect(once).toMatchObject({ failures: 0, dueAt: at(1) });
+    expect(finish(take(once), overdue)).toMatchObject({ failures: 0, dueAt: at(1_000) });
+    expect(finish(take(once), { type: "REQUEUE_AFTER", afterMs: 2 })).toMatchObject({ dueAt: at(2) });
+  });
+
   test("SUCCESS below the stored generation with nothing newer wanted waits for the back-off instead of spinning", () => {
     expect(finish(LEASED, RESULTS.success, true)).toMatchObject({
       failures: 1,

@@ -551,7 +551,8 @@ export type PassReport = Message<"reconcile.v1.PassReport"> & {
   result: PassResult;
 
   /**
-   * For REQUEUE_AFTER: 1 ms to 30 days.
+   * For REQUEUE_AFTER: at most 30 days. 1 ms or less, also negative, is a time that has passed: the next pass is due at once,
+   * and in 1 s when the pass before asked for the same.
    *
    * @generated from field: google.protobuf.Duration requeue_after = 4;
    */
@@ -593,7 +594,7 @@ export type PassReport = Message<"reconcile.v1.PassReport"> & {
   conditions: Condition[];
 
   /**
-   * Finalizers to add.
+   * Finalizers to add. INVALID when one is not there yet and the resource is being deleted.
    *
    * @generated from field: repeated string add_finalizers = 10;
    */
@@ -1513,7 +1514,8 @@ export enum PassResult {
   ERROR = 3,
 
   /**
-   * Not done: give it to someone else at once; no attempt is counted.
+   * Not done: give it to someone else at once; no attempt is counted. Given back a second time in a row, with nothing new
+   * wanted, the resource waits 1 s each time.
    *
    * @generated from enum value: PASS_RESULT_RELEASE = 4;
    */

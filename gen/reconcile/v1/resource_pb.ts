@@ -16,6 +16,7 @@ export const file_reconcile_v1_resource: GenFile = /*@__PURE__*/
 
 /**
  * ResourceKey names one resource. It is unique across shards. Every part is 1 to 255 characters without NUL.
+ * A resource is not created with "." or ".." as a part: clients that normalise URLs could not reach it.
  *
  * @generated from message reconcile.v1.ResourceKey
  */
@@ -99,6 +100,7 @@ export type Resource = Message<"reconcile.v1.Resource"> & {
 
   /**
    * Up to 64 holds; while one is left, a requested deletion does not remove the resource.
+   * From that request on they can be removed and reordered, and none can be added: FAILED_PRECONDITION.
    *
    * @generated from field: repeated string finalizers = 6;
    */

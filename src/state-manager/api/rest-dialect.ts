@@ -20,6 +20,7 @@ const WORDINGS: Readonly<Partial<Record<ErrorReason, Wording>>> = {
   REVISION_CONFLICT: { status: 409, prefix: "Version conflict: " },
   UID_CONFLICT: { status: 409, prefix: "Version conflict: " },
   SHARD_CONFLICT: { status: 409, prefix: "Version conflict: " },
+  FINALIZER_ADDED_WHILE_DELETING: { status: 400, prefix: "Validation failed: " },
   OWNER_NOT_FOUND: { status: 400, prefix: "Validation failed: " },
   OWNER_DELETING: { status: 400, prefix: "Validation failed: " },
   OWNER_CYCLE: { status: 400, prefix: "Validation failed: " },

@@ -43,8 +43,9 @@ function validateResult(result: PassResult): PassResult {
     case "RELEASE":
       return result;
     case "REQUEUE_AFTER":
-      if (result.afterMs >= 1 && result.afterMs <= REQUEUE_MAX_MS) return result;
-      throw invalidField("requeue_after", `must be 1 ms to 30 days with REQUEUE_AFTER (got ${result.afterMs} ms)`);
+      // A time that has passed means "now": between the pass's look at its clock and here it may pass.
+      if (result.afterMs <= REQUEUE_MAX_MS) return { type: "REQUEUE_AFTER", afterMs: Math.max(1, result.afterMs) };
+      throw invalidField("requeue_after", `must be at most 30 days with REQUEUE_AFTER (got ${result.afterMs} ms)`);
     case "ERROR":
       return { type: "ERROR", error: storable(result.error) };
   }

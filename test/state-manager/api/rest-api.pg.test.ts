@@ -119,7 +119,7 @@ describe("create and get", () => {
     "Привет",
     "🚀",
     "?x=1&y#z",
-    "..",
+    "...",
     "status",
     "__proto__",
     "a%2Fb",
@@ -132,12 +132,30 @@ describe("create and get", () => {
     });
     expect(created.status).toBe(201);
     expect(created.body).toMatchObject({ resource_group: "g++", namespace: "n ", kind: "k%", name });
-    // fetch would resolve a dot segment before sending it.
-    const encoded = name === ".." ? "%2e%2E" : encodeURIComponent(name);
-    if (name === "..") return;
-    const path = `/api/v1/groups/g%2B%2B/namespaces/n%20/kinds/k%25/resources/${encoded}`;
+    const path = `/api/v1/groups/g%2B%2B/namespaces/n%20/kinds/k%25/resources/${encodeURIComponent(name)}`;
     expect((await call("GET", path)).body).toEqual(created.body);
     expect((await call("DELETE", path)).status).toBe(204);
+    expect((await call("GET", path)).status).toBe(404);
+  });
+
+  test.each([".", ".."])("refuses the name %j, which fetch resolves before it sends it", async (name) => {
+    const { status, body } = await call("POST", COLLECTION, { shard_id: "s1", name });
+    expect(status).toBe(400);
+    expect(body.error).toMatch(/^Validation failed: name must not be "\.+": clients that normalise URLs/);
+  });
+
+  test("refuses a finalizer for what is being deleted, and takes the same ones again", async () => {
+    const name = freshName();
+    expect((await call("POST", COLLECTION, { shard_id: "s1", name, finalizers: ["a", "b"] })).status).toBe(201);
+    const path = `${COLLECTION}/${name}`;
+    expect((await call("DELETE", path)).status).toBe(204);
+    const read = (await call("GET", path)).body;
+    expect((await call("PUT", `${path}/status`, { ...read, current_version: 2 })).status).toBe(200);
+    const refused = await call("PUT", `${path}/status`, { ...read, finalizers: ["a", "b", "c"] });
+    expect(refused.status).toBe(400);
+    expect(refused.body.error).toMatch(/^Validation failed: finalizers must not add "c" while .* is being deleted/);
+    expect((await call("PUT", path, { ...read, finalizers: ["b", "a"] })).status).toBe(200);
+    expect((await call("PUT", path, { ...read, version: 3, finalizers: [] })).status).toBe(200);
     expect((await call("GET", path)).status).toBe(404);
   });
 

@@ -35,12 +35,16 @@ describe("validateReport", () => {
     expect(validateReport({ ...SUCCESS, ...over })).toEqual({ ...SUCCESS, ...over });
   });
 
+  test.each([0, -1, -1e15])("takes a wait of %d ms for now: its time has passed", (afterMs) => {
+    const report = { ...SUCCESS, result: { type: "REQUEUE_AFTER", afterMs } } as const;
+    expect(validateReport(report).result).toEqual({ type: "REQUEUE_AFTER", afterMs: 1 });
+  });
+
   const refused: [string, Partial<PassReport>, string][] = [
     ["a key without a name", { key: { ...keyOf("a"), name: "" } }, "name"],
     ["SUCCESS without a generation", { observedGeneration: undefined }, "observed_generation"],
     ["a negative generation", { observedGeneration: -1n }, "observed_generation"],
     ["a status that is not JSON", { statusJson: "{" }, "status"],
-    ["no wait", { result: { type: "REQUEUE_AFTER", afterMs: 0 } }, "requeue_after"],
     ["too long a wait", { result: { type: "REQUEUE_AFTER", afterMs: 2_592_000_001 } }, "requeue_after"],
     ["a condition without a type", { conditions: [{ ...condition, type: "" }] }, "conditions[0].type"],
     [

@@ -1,5 +1,5 @@
 import { QUARANTINE_RETRY_MINUTES } from "../../../resource/quarantine.js";
-import { REQUEUE_MAX_MS } from "../../../resource/work.js";
+import { REPEAT_PAUSE_MS, REQUEUE_MAX_MS } from "../../../resource/work.js";
 import type { Statement } from "../database.js";
 import { CLOCK } from "./clock.js";
 
@@ -106,6 +106,7 @@ const LONGEST_WAIT = `CASE
       WHEN w.quarantined_at IS NOT NULL THEN interval '${QUARANTINE_RETRY_MINUTES} minutes'
       WHEN w.reason IN ('RETRY', 'DEADLINE_EXCEEDED') THEN ${BACKOFF_MAX}
       WHEN w.reason = 'REQUEUE_AFTER' THEN interval '${REQUEUE_MAX_MS} milliseconds'
+      WHEN w.reason = 'LEASE_RETURNED' THEN interval '${REPEAT_PAUSE_MS} milliseconds'
       ELSE interval '0' END`;
 
 /** What a moved item says of itself; `moved_at` is read from it. */

@@ -137,7 +137,8 @@ const (
 	PassResult_PASS_RESULT_REQUEUE_AFTER PassResult = 2
 	// Failed: retry after back-off.
 	PassResult_PASS_RESULT_ERROR PassResult = 3
-	// Not done: give it to someone else at once; no attempt is counted.
+	// Not done: give it to someone else at once; no attempt is counted. Given back a second time in a row, with nothing new
+	// wanted, the resource waits 1 s each time.
 	PassResult_PASS_RESULT_RELEASE PassResult = 4
 )
 
@@ -1287,7 +1288,8 @@ type PassReport struct {
 	LeaseToken string `protobuf:"bytes,2,opt,name=lease_token,json=leaseToken,proto3" json:"lease_token,omitempty"`
 	// How it ended.
 	Result PassResult `protobuf:"varint,3,opt,name=result,proto3,enum=reconcile.v1.PassResult" json:"result,omitempty"`
-	// For REQUEUE_AFTER: 1 ms to 30 days.
+	// For REQUEUE_AFTER: at most 30 days. 1 ms or less, also negative, is a time that has passed: the next pass is due at once,
+	// and in 1 s when the pass before asked for the same.
 	RequeueAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=requeue_after,json=requeueAfter,proto3" json:"requeue_after,omitempty"`
 	// For ERROR: what went wrong; cut after 4,096 characters.
 	Error string `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`
@@ -1299,7 +1301,7 @@ type PassReport struct {
 	StatusJson string `protobuf:"bytes,8,opt,name=status_json,json=statusJson,proto3" json:"status_json,omitempty"`
 	// Set by type in status.conditions, after status was replaced.
 	Conditions []*Condition `protobuf:"bytes,9,rep,name=conditions,proto3" json:"conditions,omitempty"`
-	// Finalizers to add.
+	// Finalizers to add. INVALID when one is not there yet and the resource is being deleted.
 	AddFinalizers []string `protobuf:"bytes,10,rep,name=add_finalizers,json=addFinalizers,proto3" json:"add_finalizers,omitempty"`
 	// Finalizers to remove.
 	RemoveFinalizers []string `protobuf:"bytes,11,rep,name=remove_finalizers,json=removeFinalizers,proto3" json:"remove_finalizers,omitempty"`

@@ -81,6 +81,7 @@ func (PayloadEncoding) EnumDescriptor() ([]byte, []int) {
 }
 
 // ResourceKey names one resource. It is unique across shards. Every part is 1 to 255 characters without NUL.
+// A resource is not created with "." or ".." as a part: clients that normalise URLs could not reach it.
 type ResourceKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The API group, for example "apps". Keeps kinds of different owners apart.
@@ -167,6 +168,7 @@ type Resource struct {
 	// Free text for tools; not selectable.
 	Annotations map[string]string `protobuf:"bytes,5,rep,name=annotations,proto3" json:"annotations,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Up to 64 holds; while one is left, a requested deletion does not remove the resource.
+	// From that request on they can be removed and reordered, and none can be added: FAILED_PRECONDITION.
 	Finalizers []string `protobuf:"bytes,6,rep,name=finalizers,proto3" json:"finalizers,omitempty"`
 	// What is wanted. Set unless the reader asked for JSON text.
 	Spec *structpb.Value `protobuf:"bytes,7,opt,name=spec,proto3" json:"spec,omitempty"`

@@ -110,7 +110,9 @@ class _PassResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PassResult
     PASS_RESULT_ERROR: _PassResult.ValueType  # 3
     """Failed: retry after back-off."""
     PASS_RESULT_RELEASE: _PassResult.ValueType  # 4
-    """Not done: give it to someone else at once; no attempt is counted."""
+    """Not done: give it to someone else at once; no attempt is counted. Given back a second time in a row, with nothing new
+    wanted, the resource waits 1 s each time.
+    """
 
 class PassResult(_PassResult, metaclass=_PassResultEnumTypeWrapper):
     """How a pass ended."""
@@ -124,7 +126,9 @@ PASS_RESULT_REQUEUE_AFTER: PassResult.ValueType  # 2
 PASS_RESULT_ERROR: PassResult.ValueType  # 3
 """Failed: retry after back-off."""
 PASS_RESULT_RELEASE: PassResult.ValueType  # 4
-"""Not done: give it to someone else at once; no attempt is counted."""
+"""Not done: give it to someone else at once; no attempt is counted. Given back a second time in a row, with nothing new
+wanted, the resource waits 1 s each time.
+"""
 Global___PassResult: _TypeAlias = PassResult  # noqa: Y015
 
 class _StatusMode:
@@ -769,7 +773,9 @@ class PassReport(_message.Message):
 
     @_builtins.property
     def requeue_after(self) -> _duration_pb2.Duration:
-        """For REQUEUE_AFTER: 1 ms to 30 days."""
+        """For REQUEUE_AFTER: at most 30 days. 1 ms or less, also negative, is a time that has passed: the next pass is due at once,
+        and in 1 s when the pass before asked for the same.
+        """
 
     @_builtins.property
     def status(self) -> _struct_pb2.Value:
@@ -781,7 +787,7 @@ class PassReport(_message.Message):
 
     @_builtins.property
     def add_finalizers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Finalizers to add."""
+        """Finalizers to add. INVALID when one is not there yet and the resource is being deleted."""
 
     @_builtins.property
     def remove_finalizers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -51,7 +51,9 @@ Global___PayloadEncoding: _TypeAlias = PayloadEncoding  # noqa: Y015
 
 @_typing.final
 class ResourceKey(_message.Message):
-    """ResourceKey names one resource. It is unique across shards. Every part is 1 to 255 characters without NUL."""
+    """ResourceKey names one resource. It is unique across shards. Every part is 1 to 255 characters without NUL.
+    A resource is not created with "." or ".." as a part: clients that normalise URLs could not reach it.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -179,7 +181,9 @@ class Resource(_message.Message):
 
     @_builtins.property
     def finalizers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Up to 64 holds; while one is left, a requested deletion does not remove the resource."""
+        """Up to 64 holds; while one is left, a requested deletion does not remove the resource.
+        From that request on they can be removed and reordered, and none can be added: FAILED_PRECONDITION.
+        """
 
     @_builtins.property
     def spec(self) -> _struct_pb2.Value:
