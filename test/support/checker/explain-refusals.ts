@@ -116,7 +116,7 @@ function explains(
       return owner !== undefined && fits(owner, isAbsent);
     case "OWNER_DELETING":
       return owner !== undefined && fits(owner, (v) => v.event?.isDeleting === true);
-    case "DELETION_REQUESTED":
+    case "FINALIZER_ADDED_WHILE_DELETING":
       return fits(key, (v) => v.event?.isDeleting === true);
     default:
       return OVERLOAD_OR_AWAY.includes(code);

@@ -145,6 +145,12 @@ describe("writes", () => {
       /has finalizers \(I5\)/,
     ],
     [
+      "that add a finalizer to what is being deleted",
+      [created, write(2, [20, 30], 2)],
+      [event(1, 1, { isDeleting: true }), event(2, 2, { isDeleting: true, finalizers: ["x"] })],
+      /got finalizer x/,
+    ],
+    [
       "that take a deletion back",
       [created, write(2, [20, 30], 2)],
       [event(1, 1, { isDeleting: true }), event(2, 2)],

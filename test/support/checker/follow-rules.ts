@@ -53,6 +53,9 @@ function judgeCounters(before: Version, version: Version): readonly string[] {
   }
   if (old.uid !== now.uid) return [`${place(version)} is another resource, and the one before did not end`];
   if (old.isDeleting && !now.isDeleting) return [`${place(version)} took a deletion back (I5)`];
+  const added = now.finalizers.filter((name) => !old.finalizers.includes(name));
+  if (old.isDeleting && added.length > 0)
+    return [`${place(version)} got finalizer ${added} while it was being deleted`];
   if (!version.exists) {
     const isHeld = now.finalizers.length > 0;
     return isHeld ? [`${place(version)} ended though it has finalizers (I5)`] : [];

@@ -17,6 +17,7 @@ const REFUSALS: readonly (readonly [status: number, words: RegExp, code: string,
   [400, /^Already exists/, "ALREADY_EXISTS", "ALREADY_EXISTS"],
   [400, /^Validation failed: owner .* does not exist/, "FAILED_PRECONDITION", "OWNER_NOT_FOUND"],
   [400, /^Validation failed: owner .* being deleted/, "FAILED_PRECONDITION", "OWNER_DELETING"],
+  [400, /^(Validation failed: )?finalizers must not add /, "FAILED_PRECONDITION", "FINALIZER_ADDED_WHILE_DELETING"],
   [404, /./, "NOT_FOUND", "NOT_FOUND"],
   [409, /^Version conflict/, "ABORTED", "GENERATION_CONFLICT"],
   [429, /./, "RESOURCE_EXHAUSTED", "OVERLOADED"],
@@ -42,7 +43,9 @@ export function restCaller(baseUrl: string, timeoutMs: number): Caller {
     update: async (desired, { generation }) =>
       writtenBy(await sendForOne("PUT", place(desired.key), { ...bodyOf(desired), version: generation })),
     status: async (key, statusJson, { generation }, known) => {
-      const metadata = { shard_id: known?.shardId, labels: known?.labels, finalizers: known?.finalizers };
+      // The server's own are not taken off by leaving them out, and nobody may put one on that has gone meanwhile.
+      const finalizers = known?.finalizers.filter((name) => !name.startsWith("reconcile.dev/"));
+      const metadata = { shard_id: known?.shardId, labels: known?.labels, finalizers };
       const versions = { version: generation, current_version: known?.observed };
       const body = { ...metadata, ...versions, status: JSON.parse(statusJson) };
       return writtenBy(await sendForOne("PUT", `${place(key)}/status`, body));
