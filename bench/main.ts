@@ -22,8 +22,8 @@ try {
   process.exitCode = EXIT_USAGE;
 }
 
-async function answer(chosen: readonly Question[], { effort, isQuick }: Options): Promise<void> {
-  const stage = await Stage.open(isQuick);
+async function answer(chosen: readonly Question[], { effort, isQuick, before }: Options): Promise<void> {
+  const stage = await Stage.open(isQuick, before);
   try {
     for (const question of chosen) {
       say(`\n${question.name}: ${question.asks}`);
@@ -31,7 +31,8 @@ async function answer(chosen: readonly Question[], { effort, isQuick }: Options)
       for await (const comparison of question.compare(stage)) rows.push(...(await runComparison(comparison, effort)));
       say(tableOf(rows));
       for (const reason of stage.skipped) say(`left out: ${reason}`);
-      if (!isQuick) keep({ name: question.name, asks: question.asks, ...effort, rows, skipped: stage.skipped });
+      if (!isQuick && before === undefined)
+        keep({ name: question.name, asks: question.asks, ...effort, rows, skipped: stage.skipped });
       await stage.clear();
     }
   } finally {

@@ -9,6 +9,8 @@ export interface Options {
   /** Nothing is kept of a quick run, and what is large is a tenth as large. */
   readonly isQuick: boolean;
   readonly isList: boolean;
+  /** The directory of an older, built checkout; undefined: none is measured. */
+  readonly before: string | undefined;
 }
 
 /** Shown when the command line is wrong. */
@@ -18,6 +20,7 @@ export const USAGE = `usage: npm run bench -- [NAME]... [--quick] [--rounds N] [
   --quick       one round of a second: says whether it works and roughly how fast; keeps no results
   --rounds N    rounds of every figure [3]
   --seconds N   length of a round [2]
+  --before DIR  also measure the state-manager built in another checkout, in write, read, queue and watch
   --list        print the questions`;
 
 const QUICK: Effort = { rounds: 1, seconds: 1 };
@@ -32,11 +35,12 @@ export function readOptions(args: readonly string[]): Options {
       rounds: { type: "string", default: "3" },
       seconds: { type: "string", default: "2" },
       list: { type: "boolean", default: false },
+      before: { type: "string" },
     },
   });
-  const { quick: isQuick, list: isList } = values;
+  const { quick: isQuick, list: isList, before } = values;
   const effort = isQuick ? QUICK : { rounds: Number(values.rounds), seconds: Number(values.seconds) };
   for (const [name, value] of Object.entries(effort))
     if (!Number.isInteger(value) || value < 1) throw new Error(`--${name} must be a whole number of 1 or more`);
-  return { names: positionals, effort, isQuick, isList };
+  return { names: positionals, effort, isQuick, isList, before };
 }

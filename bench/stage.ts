@@ -27,20 +27,26 @@ export class Stage {
   /** Addresses of what is copied, by name. */
   readonly #originals = new Map<string, string>();
   readonly #isQuick: boolean;
+  readonly #before: string | undefined;
 
-  private constructor(redis: RedisServer, stopPostgres: () => Promise<void>, isQuick: boolean) {
+  private constructor(
+    redis: RedisServer,
+    stopPostgres: () => Promise<void>,
+    { isQuick, before }: { readonly isQuick: boolean; readonly before: string | undefined },
+  ) {
     this.#isQuick = isQuick;
+    this.#before = before;
     this.#redis = redis;
     this.#stopPostgres = stopPostgres;
   }
 
-  static async open(isQuick: boolean): Promise<Stage> {
+  static async open(isQuick: boolean, before: string | undefined): Promise<Stage> {
     if (statfsSync(tmpdir()).type === TMPFS)
       throw new Error(`${tmpdir()} is in memory, where a commit costs nothing: set TMPDIR to a directory on a disk`);
     if (!hasRedis) throw new Error("no redis-server on PATH (Debian, Ubuntu: apt-get install redis-server)");
     const postgres = await startPostgres(POSTGRES_SETTINGS);
     process.env[sharedPostgresVariable] = postgres.url;
-    return new Stage(await startRedis(), () => postgres.remove(), isQuick);
+    return new Stage(await startRedis(), () => postgres.remove(), { isQuick, before });
   }
 
   get redisUrl(): string {
@@ -75,6 +81,13 @@ export class Stage {
   /** The state-manager, as `npm run serve` starts it. */
   stateManager(env: NodeJS.ProcessEnv = {}): Promise<Served> {
     return this.#serve("dist/src/state-manager/main.js", env);
+  }
+
+  /** This state-manager, and with `--before` the older one, each on a database of its own. */
+  async stateManagers(): Promise<readonly (Served & { readonly who: string })[]> {
+    const ours = { who: "state-manager", ...(await this.stateManager()) };
+    if (this.#before === undefined) return [ours];
+    return [ours, { who: "before", ...(await this.#serve(`${this.#before}/dist/src/state-manager/main.js`, {})) }];
   }
 
   /** The server in `bench/baseline`. */

@@ -6,6 +6,7 @@ import { logs } from "./logs.js";
 import { queue } from "./queue.js";
 import { reaction } from "./reaction.js";
 import { read } from "./read.js";
+import { replicas } from "./replicas.js";
 import { restart } from "./restart.js";
 import { rpc } from "./rpc.js";
 import { scale } from "./scale.js";
@@ -18,6 +19,7 @@ export const questions: readonly Question[] = [
   write,
   apply,
   logs,
+  replicas,
   read,
   queue,
   reaction,

@@ -12,13 +12,13 @@ export const queue: Question = {
   name: "queue",
   asks: "How many passes a second does one worker process get through, leased and reported 50 at a time? Ours and the baseline store a status of 200 bytes with each; pg-boss stores it as the job's output, one completion per job; graphile-worker stores nothing, its job is gone.",
   async *compare(stage) {
-    const ours = (await stage.stateManager()).url;
+    const managers = await stage.stateManagers();
     const baseline = (await stage.baseline()).url;
     await seed(baseline);
     yield {
       what: "passes, batches of 50",
       contenders: [
-        backlogContender("state-manager", 2_000, statePasses(stage, ours)),
+        ...managers.map(({ who, url }) => backlogContender(who, 2_000, statePasses(stage, url))),
         backlogContender("baseline get + put", 250, baselinePasses(baseline)),
         backlogContender("pg-boss", 1_000, await pgBossPasses(stage)),
         backlogContender("graphile-worker", 1_000, await graphilePasses(stage)),

@@ -11,17 +11,13 @@ export const read: Question = {
   name: "read",
   asks: "How fast is a resource of 1 KB read by its key? Strong reads see every acknowledged write; cached ones come from Redis, over Connect JSON, because REST has none.",
   async *compare(stage) {
-    const ours = (await stage.stateManager()).url;
+    const managers = await stage.stateManagers();
     const baseline = (await stage.baseline()).url;
     const plain = (await stage.ceiling("plain-http")).url;
     const etcd = await startEtcd(stage);
-    await seed(ours);
+    for (const { url } of managers) await seed(url);
     await seed(baseline);
-    const rest = [
-      { who: "state-manager", url: ours },
-      { who: "baseline", url: baseline },
-      { who: "plain node:http", url: plain },
-    ];
+    const rest = [...managers, { who: "baseline", url: baseline }, { who: "plain node:http", url: plain }];
     const ranges: readonly Contender[] =
       etcd === undefined
         ? []
@@ -44,8 +40,11 @@ export const read: Question = {
     yield {
       what: "cached get, Connect JSON, 32 connections",
       contenders: [
-        { who: "state-manager", round: (seconds) => saturate(cachedGets(ours), 32, seconds) },
-        { who: "its strong get", round: (seconds) => saturate(rpcGets(ours), 32, seconds) },
+        ...managers.map(({ who, url }) => ({
+          who,
+          round: (seconds: number) => saturate(cachedGets(url), 32, seconds),
+        })),
+        { who: "its strong get", round: (seconds) => saturate(rpcGets(managers[0]?.url ?? ""), 32, seconds) },
       ],
     };
   },

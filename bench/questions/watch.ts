@@ -33,11 +33,10 @@ export const watch: Question = {
         ...(etcd === undefined ? [] : [etcdPeer]),
       ],
     };
-    yield { what: `deliver, ${SSE_WATCHERS} SSE watchers`, contenders: [await sse(stage, near)] };
     await stage.clear();
-    const grpcServer = await stage.stateManager();
-    await seed(grpcServer.url);
-    yield { what: `deliver, ${GRPC_WATCHERS} gRPC watchers`, contenders: [await grpc(stage, grpcServer)] };
+    yield { what: `deliver, ${SSE_WATCHERS} SSE watchers`, contenders: await watchedServers(stage, sse) };
+    await stage.clear();
+    yield { what: `deliver, ${GRPC_WATCHERS} gRPC watchers`, contenders: await watchedServers(stage, grpc) };
   },
 };
 
@@ -102,19 +101,30 @@ async function latencyOf({ open, send: sendNumber, mark }: Watched, seconds: num
   return { ...fromSending.figures(" from sending"), ...afterAnswer.figures(" after the answer") };
 }
 
-async function sse(stage: Stage, server: Served): Promise<Contender> {
-  const watchers = new SseWatchers();
-  await watchers.open(server.url, SSE_WATCHERS);
-  stage.onClear(async () => watchers.close());
-  return { who: "state-manager", round: (seconds) => deliveries(server, watchers, seconds) };
+type Open = (url: string) => Promise<{ readonly events: number; close(): void }>;
+
+async function watchedServers(stage: Stage, open: Open): Promise<readonly Contender[]> {
+  const contenders: Contender[] = [];
+  for (const server of await stage.stateManagers()) {
+    await seed(server.url);
+    const watchers = await open(server.url);
+    stage.onClear(async () => watchers.close());
+    contenders.push({ who: server.who, round: (seconds) => deliveries(server, watchers, seconds) });
+  }
+  return contenders;
 }
 
-async function grpc(stage: Stage, server: Served): Promise<Contender> {
+const sse: Open = async (url) => {
+  const watchers = new SseWatchers();
+  await watchers.open(url, SSE_WATCHERS);
+  return watchers;
+};
+
+const grpc: Open = async (url) => {
   const watchers = new GrpcWatchers();
-  await watchers.open(server.url, GRPC_WATCHERS);
-  stage.onClear(async () => watchers.close());
-  return { who: "state-manager", round: (seconds) => deliveries(server, watchers, seconds) };
-}
+  await watchers.open(url, GRPC_WATCHERS);
+  return watchers;
+};
 
 async function deliveries(server: Served, watchers: { readonly events: number }, seconds: number): Promise<Figures> {
   const [startedAt, before] = [performance.now(), watchers.events];

@@ -14,10 +14,7 @@ export const write: Question = {
   name: "write",
   asks: "How fast are creates and updates of 1 KB over REST, each durable, logged and queued for a reconciler before its answer?",
   async *compare(stage) {
-    const servers = [
-      { who: "state-manager", url: (await stage.stateManager()).url },
-      { who: "baseline", url: (await stage.baseline()).url },
-    ];
+    const servers = [...(await stage.stateManagers()), { who: "baseline", url: (await stage.baseline()).url }];
     const etcd = await startEtcd(stage);
     const puts = (connections: number): readonly Contender[] =>
       etcd === undefined
