@@ -11,6 +11,7 @@ const ERROR_WORDS: Readonly<Record<number, string>> = {
   409: "`Version conflict`: read again, reapply the change, retry.",
   410: "The token is older than the history: list again.",
   413: "The body or the resource is too large.",
+  415: "The body is compressed: send it as it is.",
   429: "Too many calls at once: retry later.",
   503: "A dependency is away: retry after `Retry-After` seconds.",
 };
@@ -37,7 +38,7 @@ export const OPENAPI = {
       post: operation("createResource", "Create a resource", {
         parameters: [dryRun()],
         requestBody: body("CreateResource"),
-        responses: { 201: resource("The stored resource."), ...errors(400, 403, 413, 429, 503) },
+        responses: { 201: resource("The stored resource."), ...errors(400, 403, 413, 415, 429, 503) },
       }),
     },
     "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}": {
@@ -49,7 +50,7 @@ export const OPENAPI = {
         parameters: [dryRun()],
         description: "Raises `version`. Removes the resource when its deletion was requested and no finalizer is left.",
         requestBody: body("UpdateResource"),
-        responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 429, 503) },
+        responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 415, 429, 503) },
       }),
       delete: operation("deleteResource", "Remove a resource, or request its deletion while finalizers hold it", {
         parameters: [
@@ -70,7 +71,7 @@ export const OPENAPI = {
         description:
           "Leaves `version` as it is. Removes the resource when its deletion was requested and no finalizer is left.",
         requestBody: body("UpdateResourceStatus"),
-        responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 429, 503) },
+        responses: { 200: resource("The stored resource."), ...errors(400, 403, 404, 409, 413, 415, 429, 503) },
       }),
     },
     "/api/v1/groups/{resource_group}/namespaces/{namespace}/kinds/{kind}/resources/{name}/release": {

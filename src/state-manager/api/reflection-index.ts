@@ -1,4 +1,11 @@
-import { type DescExtension, type DescFile, type DescMessage, type DescService, toBinary } from "@bufbuild/protobuf";
+import {
+  type DescEnum,
+  type DescExtension,
+  type DescFile,
+  type DescMessage,
+  type DescService,
+  toBinary,
+} from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import { getOrCreate } from "./get-or-create.js";
 
@@ -22,7 +29,10 @@ export class ReflectionIndex {
     return this.#files.get(name);
   }
 
-  /** The file that declares a message, enum, service, method, field, oneof or extension. */
+  /**
+   * The file that declares a message, enum, enum value, service, method, field, oneof or extension. An enum's values stand in the scope
+   * around it, as in C++: `reconcile.v1.SOME_VALUE`. Tools also ask for `reconcile.v1.SomeEnum.SOME_VALUE`.
+   */
   symbol(name: string): DescFile | undefined {
     return this.#symbols.get(name.replace(/^\./, ""));
   }
@@ -55,7 +65,7 @@ export class ReflectionIndex {
     if (this.#files.has(file.proto.name)) return;
     this.#files.set(file.proto.name, file);
     for (const message of file.messages) this.#addMessage(message);
-    for (const { typeName } of file.enums) this.#symbols.set(typeName, file);
+    for (const declared of file.enums) this.#addEnum(declared);
     for (const extension of file.extensions) this.#addExtension(extension);
     for (const service of file.services) {
       this.#symbols.set(service.typeName, file);
@@ -69,9 +79,18 @@ export class ReflectionIndex {
     for (const { name } of [...message.fields, ...message.oneofs]) {
       this.#symbols.set(`${message.typeName}.${name}`, message.file);
     }
-    for (const { typeName } of message.nestedEnums) this.#symbols.set(typeName, message.file);
+    for (const declared of message.nestedEnums) this.#addEnum(declared);
     for (const nested of message.nestedMessages) this.#addMessage(nested);
     for (const extension of message.nestedExtensions) this.#addExtension(extension);
+  }
+
+  #addEnum({ typeName, file, values }: DescEnum): void {
+    this.#symbols.set(typeName, file);
+    const scope = typeName.slice(0, typeName.lastIndexOf(".") + 1);
+    for (const { name } of values) {
+      this.#symbols.set(scope + name, file);
+      this.#symbols.set(`${typeName}.${name}`, file);
+    }
   }
 
   #addExtension(extension: DescExtension): void {

@@ -7,7 +7,7 @@ import { type AnyRequest, type AnyResponse, answerJson, headerOf } from "./http-
 import { kindsJson } from "./kinds-json.js";
 import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
-import { RestBody, readBody } from "./rest-body.js";
+import { checkContentCoding, RestBody, readBody } from "./rest-body.js";
 import { answerError, errorJson } from "./rest-dialect.js";
 import { decodeHistoryQuery, decodeListQuery, decodePropagation, decodeWriteOptions } from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
@@ -151,6 +151,7 @@ export class RestApi {
   }
 
   async #body(request: AnyRequest): Promise<RestBody> {
+    checkContentCoding(request);
     return RestBody.parse(await readBody(request, this.#maxBodyBytes));
   }
 }

@@ -135,6 +135,14 @@ function invalidJson(field: string, message: string): DomainError {
   return new DomainError("INVALID_ARGUMENT", "INVALID_JSON", message, { field });
 }
 
+/** Refuses a body that is compressed: it is read as it comes, and would be refused as no UTF-8. */
+export function checkContentCoding({ headers }: IncomingMessage | Http2ServerRequest): void {
+  const coding = headers["content-encoding"]?.trim().toLowerCase() ?? "";
+  if (coding === "" || coding === "identity") return;
+  const text = `the body must not be compressed (content-encoding is ${JSON.stringify(coding)}); send it as it is`;
+  throw new DomainError("INVALID_ARGUMENT", "UNSUPPORTED_CONTENT_ENCODING", text);
+}
+
 /** Reads a body of at most `maxBytes`. Rejects with PAYLOAD_TOO_LARGE, or Canceled when the client leaves meanwhile. */
 export function readBody(request: IncomingMessage | Http2ServerRequest, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {

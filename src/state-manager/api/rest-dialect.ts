@@ -1,5 +1,5 @@
 import { ConnectError } from "@connectrpc/connect";
-import { DomainError, type ErrorReason } from "../../resource/errors.js";
+import { DomainError, type ErrorReason, hasReason } from "../../resource/errors.js";
 import { httpStatus, InternalError, retryAfter } from "./error-mapping.js";
 import { type AnyResponse, answerJson } from "./http-exchange.js";
 import type { CallError } from "./pipeline.js";
@@ -15,6 +15,7 @@ const WORDINGS: Readonly<Partial<Record<ErrorReason, Wording>>> = {
   INVALID_JSON: { status: 400, prefix: "Invalid JSON: " },
   INVALID_FIELD: { status: 400, prefix: "Validation failed: " },
   PAYLOAD_TOO_LARGE: { status: 413, prefix: "Validation failed: " },
+  UNSUPPORTED_CONTENT_ENCODING: { status: 415, prefix: "Validation failed: " },
   ALREADY_EXISTS: { status: 400, prefix: "Already exists: " },
   GENERATION_CONFLICT: { status: 409, prefix: "Version conflict: " },
   REVISION_CONFLICT: { status: 409, prefix: "Version conflict: " },
@@ -30,10 +31,12 @@ const WORDINGS: Readonly<Partial<Record<ErrorReason, Wording>>> = {
   COMPACTED: { status: 410, prefix: "" },
 };
 
-/** Answers with an error, and with the advice when to try again. */
+/** Answers with an error, and with the advice when or how to try again. */
 export function answerError(response: AnyResponse, error: CallError): void {
   const advice = retryAfter(error);
   if (advice !== undefined) response.setHeader("retry-after", advice);
+  // RFC 7694: what the client may send instead.
+  if (hasReason(error, "UNSUPPORTED_CONTENT_ENCODING")) response.setHeader("accept-encoding", "identity");
   answerJson(response, restStatus(error), errorJson(restMessage(error)));
 }
 

@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startServer } from "../../support/server.js";
 
@@ -316,7 +317,45 @@ describe("delete", () => {
   );
 });
 
+test("every JSON answer ends with a line break, and the length says so", async () => {
+  const { name } = await create();
+  const answers = [
+    await call("GET", `${COLLECTION}/${name}`),
+    await call("GET", `${COLLECTION}/none`),
+    await call("GET", "/api/v1/resources?limit=1"),
+    await call("GET", "/api/v1/kinds"),
+    await call("PATCH", COLLECTION),
+    await call("GET", "/health/live"),
+    await call("GET", "/openapi.json"),
+  ];
+  for (const { text, headers } of answers) {
+    expect(text).toMatch(/[^\n]\n$/);
+    expect(headers.get("content-length")).toBe(`${Buffer.byteLength(text)}`);
+  }
+});
+
 describe("errors", () => {
+  test.each(["gzip", "br", "deflate", "gzip, br", "GZIP", "nothing-known"])(
+    "a body with Content-Encoding %s is 415 and named, not 400 about UTF-8",
+    async (coding) => {
+      const body = gzipSync(JSON.stringify({ shard_id: "s", name: "zipped" }));
+      for (const [method, path] of [
+        ["POST", COLLECTION],
+        ["PUT", `${COLLECTION}/zipped`],
+        ["PUT", `${COLLECTION}/zipped/status`],
+      ] as const) {
+        const answer = await call(method, path, body, { "content-encoding": coding });
+        expect([answer.status, answer.headers.get("accept-encoding")]).toEqual([415, "identity"]);
+        expect(answer.body.error).toContain(`"${coding.toLowerCase()}"`);
+      }
+    },
+  );
+
+  test("a body with Content-Encoding identity is as it is", async () => {
+    const fields = { shard_id: "s", name: freshName() };
+    expect((await call("POST", COLLECTION, fields, { "content-encoding": "Identity" })).status).toBe(201);
+  });
+
   test.each<[string, string, RegExp]>([
     ["no JSON", "{", /^Invalid JSON: /],
     ["an empty body", "", /^Invalid JSON: /],
