@@ -1,6 +1,7 @@
 import { Redis } from "ioredis";
 import type { Logger } from "pino";
 import { backoffMs } from "../resource/backoff.js";
+import { describeProblem, RedisHealth } from "./redis-health.js";
 
 /** The longest a command may take: Redis answers in a millisecond, or the answer is not worth waiting for. */
 const COMMAND_TIMEOUT_MS = 1_000;
@@ -9,6 +10,8 @@ const SOCKET_TIMEOUT_MS = 3_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const RECONNECT_BASE_MS = 50;
 const RECONNECT_MAX_MS = 1_000;
+/** Connections to a Redis that is read-only are given up at most this often: its name may lead to the new primary by then. */
+const READ_ONLY_RECONNECT_MS = 5_000;
 /** A subscriber sends nothing; its pings let the socket timeout notice a lost peer. */
 const SUBSCRIBER_PING_MS = 5_000;
 
@@ -24,7 +27,12 @@ export class RedisConnections {
   readonly #logger: Logger;
   readonly #open = new Set<Redis>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Connections whose last attempt failed. */
+  readonly #outages = new Map<Redis, Error>();
+  #reconnectedAt = Number.NEGATIVE_INFINITY;
 
+  /** Whether Redis does what is needed of it. */
+  readonly health: RedisHealth;
   /** For short commands, shared by everything. */
   readonly commands: Redis;
   /** For reading streams: megabytes on their way to a slow watcher must not hold up a publication. */
@@ -33,6 +41,10 @@ export class RedisConnections {
   constructor(url: string, logger: Logger) {
     this.#url = url;
     this.#logger = logger;
+    this.health = new RedisHealth(logger, () => this.#leaveReplica());
+    this.health.setProbe("connect", async () => {
+      for (const redis of this.#open) if (!isReady(redis)) throw this.#outages.get(redis) ?? new Error("not connected");
+    });
     this.commands = this.#connect("commands", COMMAND_TIMEOUT_MS);
     this.reads = this.#connect("reads", COMMAND_TIMEOUT_MS);
   }
@@ -53,6 +65,7 @@ export class RedisConnections {
 
   /** Ends all connections; pending commands are rejected. Safe to call twice. */
   close(): void {
+    this.health.close();
     for (const timer of this.#timers) clearInterval(timer);
     for (const redis of this.#open) redis.disconnect();
     this.#open.clear();
@@ -80,24 +93,45 @@ export class RedisConnections {
 
   /** One line per outage, not one per attempt. */
   #logOutages(redis: Redis, purpose: RedisPurpose): void {
-    let isAway = false;
     redis.on("error", (err: Error) => {
-      if (!isAway) this.#logger.warn({ err, purpose }, "redis connection lost; going on without it");
-      isAway = true;
+      if (!this.#outages.has(redis)) this.#logger.warn({ err, purpose }, "redis connection lost; going on without it");
+      this.#outages.set(redis, err);
+      this.health.report("connect", err);
     });
     redis.on("ready", () => {
-      if (isAway) this.#logger.info({ purpose }, "redis connection is back");
-      isAway = false;
+      if (this.#outages.delete(redis)) this.#logger.info({ purpose }, "redis connection is back");
+      this.health.report("connect", [...this.#outages.values()][0]);
     });
+  }
+
+  /**
+   * Connects anew after a failover: the old primary answers, as a replica, and its name may lead to the new one by now. All
+   * connections, as what is read must be where it is written.
+   */
+  #leaveReplica(): void {
+    const now = performance.now();
+    if (now - this.#reconnectedAt < READ_ONLY_RECONNECT_MS) return;
+    this.#reconnectedAt = now;
+    this.#logger.warn("redis is a read-only replica; connecting anew");
+    for (const redis of this.#open) redis.disconnect(true);
   }
 }
 
-/** Asks Redis now; its version, empty where the user may not ask for that. Rejects when there is no answer. */
-export async function askVersion(redis: Redis): Promise<string> {
-  if (!isReady(redis)) throw new Error("Redis is not connected");
-  await redis.ping();
-  const info = await redis.info("server").catch(() => "");
-  return /^redis_version:(\S+)/m.exec(info)?.[1] ?? "";
+/** How Redis is, asked now. */
+export interface RedisAnswer {
+  /** Empty when it does not answer, and where the user may not ask for it. */
+  readonly version: string;
+  /** What of it does not work, and what to do; empty when all does. */
+  readonly problem: string;
+}
+
+/** Tries everything the server needs of Redis. Never rejects. */
+export async function askRedis({ commands, health }: RedisConnections): Promise<RedisAnswer> {
+  const [info] = await Promise.all([isReady(commands) ? commands.info("server").catch(() => "") : "", health.check()]);
+  return {
+    version: /^redis_version:(\S+)/m.exec(info)?.[1] ?? "",
+    problem: health.problems.map(describeProblem).join("; "),
+  };
 }
 
 /** Has Redis told at once what `send` has to say: each command by itself is a call of the system, and wakes Redis. */

@@ -10,7 +10,8 @@ import { Publisher } from "./log/publisher.js";
 import { StreamKeys } from "./log/stream-keys.js";
 import { createMetrics, type Metrics } from "./observability/metrics.js";
 import { Collector } from "./owners/collector.js";
-import { askVersion, RedisConnections, together } from "./redis-connection.js";
+import { askRedis, RedisConnections, together } from "./redis-connection.js";
+import { describeProblem, REDIS_USES } from "./redis-health.js";
 import { ResourceService } from "./service/resource-service.js";
 import { serverStatus } from "./service/server-status.js";
 import { newestMigration } from "./store/migrate.js";
@@ -109,9 +110,10 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   closers.push(() => store.close());
   const { identity, database, sink, dryRun, reader, log: durable } = store;
 
-  const redis = secrets.redisUrl === undefined ? undefined : openRedis(secrets.redisUrl, identity.storeId, logger);
+  const redis =
+    secrets.redisUrl === undefined ? undefined : openRedis(secrets.redisUrl, identity.storeId, metrics, logger);
   if (redis !== undefined) closers.push(redis.close);
-  const cache = redis && new ResourceCache({ redis: redis.connections.commands, keys: redis.keys, reader, logger });
+  const cache = redis && new ResourceCache({ ...redis.shared, keys: redis.keys, reader, logger });
   const onLineageLost = () => void cache?.purge();
   const watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger, onLineageLost });
   const collector = new Collector({ database, sink, logger });
@@ -128,12 +130,11 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   const publisher =
     redis &&
     new Publisher({
-      redis: redis.connections.commands,
+      ...redis.shared,
       keys: redis.keys,
       logCount: identity.logCount,
       durable,
       metrics,
-      logger,
       compatStreams: config.compatStreams,
     });
   if (publisher !== undefined) closers.push(() => publisher.stop());
@@ -158,19 +159,23 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   return { store, watch, work, cache, redis: redis?.connections };
 }
 
-function openRedis(url: string, storeId: string, logger: Logger) {
+function openRedis(url: string, storeId: string, metrics: Metrics, logger: Logger) {
   const connections = new RedisConnections(url, logger);
+  for (const use of REDIS_USES) metrics.redisFailing.set({ use }, 0);
+  connections.health.onChange((use, isFailing) => metrics.redisFailing.set({ use }, isFailing ? 1 : 0));
   const keys = new StreamKeys(storeId);
   const doorbell = new RedisDoorbellChannel({
     publisher: connections.commands,
     subscriber: connections.subscriber(),
+    health: connections.health,
     keys,
   });
   const close = async () => {
     await doorbell.close();
     connections.close();
   };
-  return { connections, keys, doorbell, close };
+  const shared = { redis: connections.commands, health: connections.health };
+  return { connections, shared, keys, doorbell, close };
 }
 
 function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOptions): Promise<Api> {
@@ -184,14 +189,15 @@ function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOption
       storeId: store.identity.storeId,
       programSchema: newestMigration(),
       askStore: () => store.health(),
-      askRedis: redis && (() => askVersion(redis.commands)),
+      askRedis: redis && (() => askRedis(redis)),
       clockStep: () => work.clockStep,
     }),
     tokens: new ResumeTokens(store.identity),
-    // Redis is not asked: without it everything is served, only by other means (2.2).
+    // Redis is not asked: without it everything is served, only by other means (2.2). What is known of it is told.
     readiness: async () => {
       const problem = await store.problem();
-      return { ok: problem === "", problems: problem === "" ? [] : [problem] };
+      const notes = (redis?.health.problems ?? []).map((each) => `Redis: ${describeProblem(each)}`);
+      return { ok: problem === "", problems: problem === "" ? [] : [problem], notes };
     },
     metrics,
     furtherMetrics,

@@ -4,6 +4,8 @@ import type { Logger } from "pino";
 export interface Readiness {
   readonly ok: boolean;
   readonly problems: readonly string[];
+  /** What does not work and is not needed to serve. */
+  readonly notes?: readonly string[];
 }
 
 /** Asks every dependency. */

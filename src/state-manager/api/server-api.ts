@@ -96,9 +96,15 @@ function operatorPages(
     [
       "/health/ready",
       async (response) => {
-        const { ok, problems } = await health.readiness();
-        if (ok) answerJson(response, 200, '{"status":"ready"}');
-        else answerJson(response, 503, JSON.stringify({ error: `not ready: ${problems.join("; ")}`, problems }));
+        const { ok, problems, notes = [] } = await health.readiness();
+        const detail = notes.length === 0 ? {} : { notes };
+        if (ok) answerJson(response, 200, JSON.stringify({ status: "ready", ...detail }));
+        else
+          answerJson(
+            response,
+            503,
+            JSON.stringify({ error: `not ready: ${problems.join("; ")}`, problems, ...detail }),
+          );
       },
     ],
     [

@@ -6,6 +6,7 @@ import type { Resource } from "../../resource/resource.js";
 import { LuaScript } from "../log/lua-script.js";
 import { cacheSlot, type StreamKeys } from "../log/stream-keys.js";
 import { isReady, togetherThisTurn } from "../redis-connection.js";
+import { isRefusal, type RedisHealth } from "../redis-health.js";
 import type { CacheReader } from "../service/resource-service.js";
 import type { ResourceReader } from "../store/store.js";
 import { CACHE_FIELDS, decodeEntry, encodeEntry } from "./cache-entry.js";
@@ -21,6 +22,7 @@ const MAX_PENDING_ENTRIES = 10_000;
 /** What a cache works with. */
 export interface ResourceCacheOptions {
   readonly redis: Redis;
+  readonly health: RedisHealth;
   readonly keys: StreamKeys;
   readonly reader: Pick<ResourceReader, "get">;
   readonly logger: Logger;
@@ -38,6 +40,13 @@ export class ResourceCache implements CacheReader {
 
   constructor(options: ResourceCacheOptions) {
     this.#options = options;
+    const { redis, health, keys } = options;
+    // Of no resource: names are never empty.
+    const probe = keys.resource({ resourceGroup: "", kind: "", namespace: "", name: "" });
+    health.setProbe("cache", async () => {
+      await redis.hmget(probe, ...CACHE_FIELDS);
+      await CLAIM.run(redis, [probe], []);
+    });
   }
 
   /** The cached state, or else PostgreSQL's; undefined when there is no such resource. */
@@ -97,28 +106,36 @@ export class ResourceCache implements CacheReader {
   }
 
   async #read(key: ResourceKey): Promise<Resource | undefined> {
-    const { redis, keys } = this.#options;
-    if (!isReady(redis)) return undefined;
+    const { redis, health, keys } = this.#options;
+    // A Redis that refuses writes keeps states that it should have been told are superseded.
+    if (!isReady(redis) || health.isFailing("append", "cache")) return undefined;
     try {
       const reading = togetherThisTurn(redis, () => redis.hmget(keys.resource(key), ...CACHE_FIELDS));
       return decodeEntry(key, await reading);
-    } catch {
-      return undefined; // Outages are logged by the connection; what cannot be read is a miss.
+    } catch (error) {
+      this.#reportRefusal(error);
+      return undefined; // What cannot be read is a miss.
     }
   }
 
   /** Runs a script on entries of one slot. Never rejects: what Redis misses grows old until its TTL. */
   async #write(script: LuaScript, names: readonly string[], args: readonly string[]): Promise<void> {
-    const { redis } = this.#options;
+    const { redis, health } = this.#options;
     if (!isReady(redis) || this.#pendingEntries >= MAX_PENDING_ENTRIES) return;
     this.#pendingEntries += names.length;
     try {
       await script.run(redis, names, args);
-    } catch {
-      // As above.
+      health.report("cache");
+    } catch (error) {
+      this.#reportRefusal(error);
     } finally {
       this.#pendingEntries -= names.length;
     }
+  }
+
+  /** An entry that this cache did not write is no fault of Redis. A read that succeeds proves nothing: it is the writes that count. */
+  #reportRefusal(error: unknown): void {
+    if (isRefusal(error)) this.#options.health.report("cache", error);
   }
 }
 

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Redis } from "ioredis";
 import { kindId } from "../../resource/key.js";
 import { isReady } from "../redis-connection.js";
+import type { RedisHealth } from "../redis-health.js";
 import type { DueHint } from "./change-log.js";
 import type { StreamKeys } from "./stream-keys.js";
 
@@ -26,6 +27,7 @@ interface Message {
 export class RedisDoorbellChannel implements DoorbellChannel {
   readonly #publisher: Redis;
   readonly #subscriber: Redis;
+  readonly #health: RedisHealth;
   readonly #channel: string;
   readonly #processId = randomUUID();
   readonly #pending = new Map<string, DueHint>();
@@ -33,12 +35,16 @@ export class RedisDoorbellChannel implements DoorbellChannel {
   #isSending = false;
 
   /** `subscriber` is this channel's alone. */
-  constructor(options: { publisher: Redis; subscriber: Redis; keys: StreamKeys }) {
+  constructor(options: { publisher: Redis; subscriber: Redis; health: RedisHealth; keys: StreamKeys }) {
     this.#publisher = options.publisher;
     this.#subscriber = options.subscriber;
+    this.#health = options.health;
     this.#channel = options.keys.due();
     this.#subscriber.on("ready", this.#subscribe);
     this.#subscriber.on("message", this.#onMessage);
+    // No hints: the other replicas hear that nothing is due.
+    this.#health.setProbe("notify", () => this.#publish([]));
+    this.#health.setProbe("listen", () => this.#subscriber.subscribe(this.#channel));
     this.#subscribe();
   }
 
@@ -67,17 +73,24 @@ export class RedisDoorbellChannel implements DoorbellChannel {
   async #send(): Promise<void> {
     this.#isSending = true;
     while (this.#pending.size > 0) {
-      const message: Message = { from: this.#processId, hints: [...this.#pending.values()] };
+      const hints = [...this.#pending.values()];
       this.#pending.clear();
       if (!isReady(this.#publisher)) continue;
-      // A lost hint costs seconds, never a pass; the outage itself is logged by the connection.
-      await this.#publisher.publish(this.#channel, JSON.stringify(message)).catch(() => {});
+      // A lost hint costs seconds, never a pass; what is wrong is reported.
+      await this.#health.watch("notify", () => this.#publish(hints)).catch(() => {});
     }
     this.#isSending = false;
   }
 
+  #publish(hints: readonly DueHint[]): Promise<number> {
+    const message: Message = { from: this.#processId, hints };
+    return this.#publisher.publish(this.#channel, JSON.stringify(message));
+  }
+
   readonly #subscribe = (): void => {
-    if (isReady(this.#subscriber)) this.#subscriber.subscribe(this.#channel).catch(() => {}); // "ready" comes again.
+    if (!isReady(this.#subscriber)) return;
+    // "ready" comes again, and what is refused is tried again by its probe.
+    this.#health.watch("listen", () => this.#subscriber.subscribe(this.#channel)).catch(() => {});
   };
 
   readonly #onMessage = (_channel: string, text: string): void => {

@@ -98,6 +98,7 @@ local function number_of(id) return tonumber(string.match(id, '^%d+')) end
 -- nil for no stream, and for a key that is no stream of ours: both start here
 local function last_entry()
   local reply = redis.pcall('XREVRANGE', stream, '+', '-', 'COUNT', 1)
+  if reply.err and not string.find(reply.err, 'WRONGTYPE', 1, true) then error(reply.err) end
   if reply.err or #reply == 0 or reply[1][2][1] ~= 'fingerprint' then return nil end
   return { id = reply[1][1], fingerprint = reply[1][2][2] }
 end

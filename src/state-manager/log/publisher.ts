@@ -1,20 +1,22 @@
 import type { Redis } from "ioredis";
-import type { Logger } from "pino";
 import type { Change } from "../../resource/change.js";
 import type { Metrics } from "../observability/metrics.js";
+import type { RedisHealth } from "../redis-health.js";
 import type { DurableChangeLog } from "./change-log.js";
 import { LogAppender } from "./log-appender.js";
 import { LogPublisher } from "./log-publisher.js";
+import { probeStream } from "./probe-stream.js";
 import type { StreamKeys } from "./stream-keys.js";
 
 /** What a publisher works with. */
 export interface PublisherOptions {
   readonly redis: Redis;
+  /** Told how appends go; while it says that they fail, no write waits. */
+  readonly health: RedisHealth;
   readonly keys: StreamKeys;
   readonly logCount: number;
   readonly durable: DurableChangeLog;
   readonly metrics: Metrics;
-  readonly logger: Logger;
   /** Entries a stream keeps, about. 50,000 by default: minutes of history at a few hundred writes a second. */
   readonly streamMaxLength?: number | undefined;
   /** A stream nobody appends to is dropped after this long, in milliseconds; 1 h by default. */
@@ -32,16 +34,17 @@ export interface PublisherOptions {
 export class Publisher {
   readonly #logs: readonly LogPublisher[];
   readonly #metrics: Metrics;
-  readonly #logger: Logger;
   readonly #maxWaitMs: number;
   readonly #redis: Redis;
-  #isBreakerOpen = false;
+  readonly #health: RedisHealth;
+  /** Logs whose last append failed or is overdue. */
+  readonly #failing = new Map<number, unknown>();
 
   constructor(options: PublisherOptions) {
-    const { redis, keys, durable, metrics, logger, logCount } = options;
+    const { redis, health, keys, durable, metrics, logCount } = options;
     this.#redis = redis;
+    this.#health = health;
     this.#metrics = metrics;
-    this.#logger = logger;
     this.#maxWaitMs = options.maxWaitMs ?? 250;
     this.#logs = Array.from({ length: logCount }, (_, log) => {
       const target = {
@@ -54,13 +57,20 @@ export class Publisher {
         appended: ({ outcome, count }) => {
           metrics.publisherAppends.inc({ outcome });
           metrics.publisherEvents.inc(count);
-          this.#closeBreaker();
+          this.#failing.delete(log);
+          this.#report();
         },
         failed: (error) => {
           metrics.publisherAppends.inc({ outcome: "failed" });
-          this.#openBreaker(error);
+          this.#failing.set(log, error);
+          this.#report();
         },
       });
+    });
+    // What waits to be appended is tried again by itself: only its success shows that appends work again.
+    health.setProbe("append", async () => {
+      for (const error of this.#failing.values()) throw error;
+      await probeStream(redis, keys);
     });
     redis.on("ready", this.#onReady);
   }
@@ -70,12 +80,15 @@ export class Publisher {
    * published, given up, or `maxWaitMs` over. Never rejects.
    */
   publish(changes: readonly Change[]): Promise<void> {
-    const published = [...byLog(changes)].map(([log, ofLog]) => this.#logs[log]?.submit(ofLog));
-    if (this.#isBreakerOpen || published.length === 0) return Promise.resolve();
+    const logs = byLog(changes);
+    const published = [...logs].map(([log, ofLog]) => this.#logs[log]?.submit(ofLog));
+    if (this.#health.isFailing("append") || published.length === 0) return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#metrics.publisherWaitTimeouts.inc();
-        this.#openBreaker(new Error(`not published within ${this.#maxWaitMs} ms`));
+        const error = new Error(`not published within ${this.#maxWaitMs} ms`);
+        for (const log of logs.keys()) this.#failing.set(log, error);
+        this.#report();
         resolve();
       }, this.#maxWaitMs);
       // `submit` never rejects.
@@ -96,16 +109,9 @@ export class Publisher {
     for (const log of this.#logs) log.retryNow();
   };
 
-  #openBreaker(err: unknown): void {
-    if (this.#isBreakerOpen) return;
-    this.#isBreakerOpen = true;
-    this.#logger.warn({ err }, "change streams cannot be written; writes no longer wait for them");
-  }
-
-  #closeBreaker(): void {
-    if (!this.#isBreakerOpen) return;
-    this.#isBreakerOpen = false;
-    this.#logger.info("change streams are written again");
+  #report(): void {
+    const [error] = this.#failing.values();
+    this.#health.report("append", error);
   }
 }
 

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Change, Position } from "../../resource/change.js";
 import { hasReason } from "../../resource/errors.js";
 import { isReady } from "../redis-connection.js";
+import type { RedisHealth } from "../redis-health.js";
 import type { ChangeLog, DurableChangeLog } from "./change-log.js";
 import { changeSize } from "./change-size.js";
 import { dropStream } from "./publish-script.js";
@@ -15,6 +16,7 @@ const FETCH_MAX_BYTES = 4 * 1024 * 1024;
 /** What a Redis log works with. */
 export interface RedisChangeLogOptions {
   readonly redis: Redis;
+  readonly health: RedisHealth;
   readonly keys: StreamKeys;
   /** Holds the bodies that travel by reference. */
   readonly durable: DurableChangeLog;
@@ -43,6 +45,7 @@ export class RedisChangeLog implements ChangeLog {
     this.#options = options;
     // Whatever comes back under this address may hold another past.
     options.redis.on("close", () => this.#trusted.clear());
+    options.health.setProbe("read", () => options.redis.xrange(options.keys.probe(), "-", "+", "COUNT", 1));
   }
 
   /** PostgreSQL's history of `log` may have been replaced: its stream must be checked before it is read again. */
@@ -53,18 +56,19 @@ export class RedisChangeLog implements ChangeLog {
 
   /** Never rejects; never answers with an empty list, as Redis cannot know that there is nothing more. */
   async read(log: number, after: Position, limit: number): Promise<readonly Change[] | undefined> {
-    const { redis, keys, logger } = this.#options;
+    const { redis, health, keys, logger } = this.#options;
     if (!isReady(redis)) return undefined;
     try {
       if (!this.#trusted.has(log)) await this.#verifyOnce(log);
       if (!this.#trusted.has(log)) return undefined;
       const from = entryId(after.revision + 1n);
-      const raw: readonly RawEntry[] = await redis.xrange(keys.events(log), from, "+", "COUNT", limit);
+      const ask = (): Promise<readonly RawEntry[]> => redis.xrange(keys.events(log), from, "+", "COUNT", limit);
+      const raw = await health.watch("read", ask);
       const entries = raw.map((entry) => decodeEntry(log, entry));
       if (entries.length === 0 || !isChain(after, entries)) return undefined;
       return await this.#resolve(log, entries);
     } catch (err) {
-      // Outages are logged where they happen; a stream that cannot be read is replaced by the next restart.
+      // What Redis refuses is reported; a stream that cannot be read is replaced by the next restart.
       if (isReady(redis)) logger.debug({ err, log }, "change stream cannot be read; using the database");
       return undefined;
     }
@@ -78,9 +82,10 @@ export class RedisChangeLog implements ChangeLog {
 
   /** Looks the stream's last entry up in PostgreSQL; drops the stream when it is not there. */
   async #verify(log: number): Promise<void> {
-    const { redis, keys, durable, logger } = this.#options;
+    const { redis, health, keys, durable, logger } = this.#options;
     const doubts = this.#doubts;
-    const [last]: readonly RawEntry[] = await redis.xrevrange(keys.events(log), "+", "-", "COUNT", 1);
+    const ask = (): Promise<readonly RawEntry[]> => redis.xrevrange(keys.events(log), "+", "-", "COUNT", 1);
+    const [last] = await health.watch("read", ask);
     if (last !== undefined) {
       const { position } = decodeEntry(log, last);
       try {

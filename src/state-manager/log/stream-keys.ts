@@ -19,6 +19,11 @@ export class StreamKeys {
     return `rt:{${this.#storeId}:${log}}:events`;
   }
 
+  /** What shows whether Redis can be written; never read. */
+  probe(): string {
+    return `rt:{${this.#storeId}:probe}`;
+  }
+
   /** Pub/sub channel: work became due. */
   due(): string {
     return `rt:${this.#storeId}:due`;

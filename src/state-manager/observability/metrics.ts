@@ -74,6 +74,14 @@ export function createMetrics() {
       registers,
     }),
 
+    /** `use`: connect, append, follow, read, notify, listen, cache. */
+    redisFailing: new Gauge({
+      name: "redis_failing",
+      help: "1 while Redis does not do what the server needs it for, else 0.",
+      labelNames: ["use"] as const,
+      registers,
+    }),
+
     /** `source`: memory, redis, postgres. */
     watchTailEvents: new Counter({
       name: "watch_tail_events_total",

@@ -1,4 +1,5 @@
 import { VERSION } from "../../shared/version.js";
+import type { RedisAnswer } from "../redis-connection.js";
 import type { StoreHealth } from "../store/store.js";
 import type { ClockStep } from "../work/clock-watch.js";
 
@@ -34,8 +35,8 @@ export interface ServerStatusOptions {
   readonly storeId: string;
   readonly programSchema: number;
   readonly askStore: () => Promise<StoreHealth>;
-  /** Resolves with Redis' version, which may be empty. Undefined: the server does without Redis. */
-  readonly askRedis: (() => Promise<string>) | undefined;
+  /** Undefined: the server does without Redis. */
+  readonly askRedis: (() => Promise<RedisAnswer>) | undefined;
   /** The newest jump of the database clock that this server saw. */
   readonly clockStep: () => ClockStep | undefined;
 }
@@ -56,10 +57,8 @@ export function serverStatus(options: ServerStatusOptions): () => Promise<Server
       storeId,
       programSchema,
       store: store.answer,
-      postgres: store.answer?.problem
-        ? refusing(store.answer, store.tookMs)
-        : statusOf(store, store.answer?.version ?? "", POSTGRES_ADVICE),
-      redis: redis === undefined ? DISABLED : statusOf(redis, redis.answer ?? "", REDIS_ADVICE),
+      postgres: statusOf(store, POSTGRES_ADVICE),
+      redis: redis === undefined ? DISABLED : statusOf(redis, REDIS_ADVICE, `: ${REDIS_ADVICE}`),
       clockStep: clockStep(),
     };
   };
@@ -68,7 +67,7 @@ export function serverStatus(options: ServerStatusOptions): () => Promise<Server
 const POSTGRES_ADVICE =
   "writes and reads fail until it is back; check that it runs and that DATABASE_URL names it, the log of this server says more";
 const REDIS_ADVICE =
-  "changes of other replicas arrive late, through PostgreSQL, until it is back; check that it runs and that REDIS_URL names it";
+  "changes of other replicas arrive up to a second late, through PostgreSQL, until it works; check that it runs and that REDIS_URL names a primary";
 const DISABLED: DependencyStatus = { state: "DISABLED", message: "", version: "", roundTripMs: undefined };
 
 /** An answer, or why there is none. */
@@ -100,12 +99,15 @@ function wordsOf(error: unknown): string {
   return said instanceof Error && said.message !== "" ? said.message : "no answer";
 }
 
-/** PostgreSQL answers and takes no writes: its words say what to do. */
-function refusing({ problem, version }: StoreHealth, roundTripMs: number): DependencyStatus {
-  return { state: "FAILING", message: problem, version, roundTripMs };
-}
-
-function statusOf({ answer, problem, tookMs }: Asked<unknown>, version: string, advice: string): DependencyStatus {
-  if (answer !== undefined) return { state: "OK", message: "", version, roundTripMs: tookMs };
-  return { state: "FAILING", message: `${problem}: ${advice}`, version: "", roundTripMs: undefined };
+/** A dependency may answer and yet not do what it is there for: then its answer says so, and `consequence` what follows. */
+function statusOf(
+  { answer, problem: silence, tookMs }: Asked<Pick<RedisAnswer, "version" | "problem">>,
+  advice: string,
+  consequence = "",
+): DependencyStatus {
+  if (answer === undefined)
+    return { state: "FAILING", message: `${silence}: ${advice}`, version: "", roundTripMs: undefined };
+  const { version, problem } = answer;
+  if (problem === "") return { state: "OK", message: "", version, roundTripMs: tookMs };
+  return { state: "FAILING", message: problem + consequence, version, roundTripMs: tookMs };
 }

@@ -17,8 +17,10 @@ export interface LogFollowerOptions {
   readonly keys: StreamKeys;
   /** This follower's alone: its commands block. */
   readonly redis: Redis;
-  /** Told when the stream becomes readable or unreadable. */
-  readonly onHealth: (isHealthy: boolean) => void;
+  /** Told when the stream was read, and why when it cannot be. */
+  readonly onHealth: (isHealthy: boolean, error?: unknown) => void;
+  /** Told when the stream brought a change. */
+  readonly onEntry: () => void;
 }
 
 /**
@@ -60,10 +62,11 @@ export class LogFollower {
         const revision = await this.#waitForEntry();
         this.#retry.reset();
         this.#options.onHealth(true);
+        if (revision !== undefined) this.#options.onEntry();
         if (revision !== undefined && !(await this.#options.tail.knock(revision))) await this.#pause.wait();
-      } catch {
-        // The connection logs its outages; the safety poll replaces the stream meanwhile.
-        this.#options.onHealth(false);
+      } catch (error) {
+        // Reported; the safety poll replaces the stream meanwhile.
+        this.#options.onHealth(false, error);
         if (!this.#isStopped) await this.#retry.wait();
       }
     }

@@ -27,6 +27,8 @@ export interface LogTailOptions {
   readonly logger: Logger;
   /** Called after the ring grew or was reset. */
   readonly onAdvance: () => void;
+  /** Called when a poll of PostgreSQL found what the stream did not bring: another replica cannot write it, or to another Redis. */
+  readonly onMissed?: (() => void) | undefined;
   /** Called when PostgreSQL no longer has this log's history. */
   readonly onLineageLost?: (() => void) | undefined;
 }
@@ -38,6 +40,9 @@ export class LogTail {
   readonly #retry = new RetryDelay(RETRY_BASE_MS, RETRY_MAX_MS);
   /** The highest revision known to be committed. */
   #wanted: bigint;
+  /** The highest revision that a poll of PostgreSQL told of, and the highest that the stream did. */
+  #polled: bigint;
+  #knocked: bigint;
   #isDoubted = false;
   /** Counts reasons to look into the log; a read that began before the last one does not answer it. */
   #signals = 0;
@@ -51,6 +56,8 @@ export class LogTail {
     this.#options = options;
     this.#ring = new RingBuffer(options.head, options.limits);
     this.#wanted = options.head.revision;
+    this.#polled = options.head.revision;
+    this.#knocked = options.head.revision;
     this.#expected = options.head;
   }
 
@@ -75,6 +82,7 @@ export class LogTail {
 
   /** Somebody says that `revision` is committed; resolves with whether it, or more, was found to be. */
   async knock(revision: bigint): Promise<boolean> {
+    if (revision > this.#knocked) this.#knocked = revision;
     this.#want(revision);
     await this.#catchingUp;
     return this.head.revision >= revision;
@@ -83,6 +91,7 @@ export class LogTail {
   /** Compares with the log's head in PostgreSQL; `before` is this tail's head from before that was asked (W5). */
   observe(durableHead: Position, before: Position): void {
     if (durableHead.revision > this.#expected.revision) this.#expected = durableHead;
+    this.#polled = durableHead.revision;
     const known = this.#ring.fingerprintAt(durableHead.revision);
     const isContradicted = known !== undefined && known !== durableHead.fingerprint;
     if (durableHead.revision < before.revision || isContradicted) this.#doubt();
@@ -108,6 +117,7 @@ export class LogTail {
 
   #take(changes: readonly Change[], source: "memory" | "redis" | "postgres"): void {
     let taken = 0;
+    const { revision: before } = this.head;
     // PostgreSQL itself cannot contradict what it told of earlier: if it seems to, it was restored since.
     if (source === "postgres") this.#expected = this.head;
     for (const change of changes) {
@@ -126,6 +136,8 @@ export class LogTail {
     }
     if (taken === 0) return;
     if (this.head.revision > this.#wanted) this.#wanted = this.head.revision;
+    const isMissed = source === "postgres" && before >= this.#knocked && before < this.#polled;
+    if (isMissed && this.#options.redis !== undefined) this.#options.onMissed?.();
     this.#options.metrics.watchTailEvents.inc({ source }, taken);
     this.#options.onAdvance();
   }

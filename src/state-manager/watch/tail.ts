@@ -5,6 +5,7 @@ import { RedisChangeLog } from "../log/redis-change-log.js";
 import type { StreamKeys } from "../log/stream-keys.js";
 import type { Metrics } from "../observability/metrics.js";
 import type { RedisConnections } from "../redis-connection.js";
+import { isRefusal } from "../redis-health.js";
 import { FOLLOW_BLOCK_MS, LogFollower } from "./log-follower.js";
 import { LogTail } from "./log-tail.js";
 import type { RingLimits } from "./ring-buffer.js";
@@ -14,6 +15,8 @@ import { Wakeups } from "./wakeups.js";
 const SLOW_POLL_MS = 10_000;
 /** Without Redis it is how another replica's commits are found. */
 const FAST_POLL_MS = 1_000;
+/** A stream that left a change out is not relied on for at least this long: what it brings next may be this replica's repair. */
+const MISSED_MS = 60_000;
 /** Least time between two wake-ups of the watchers. */
 const WAKE_SPACING_MS = 5;
 const RING_LIMITS: RingLimits = { maxEvents: 8_192, maxBytes: 64 * 1024 * 1024 };
@@ -40,7 +43,10 @@ export class Tail {
   /** Woken when any log has news. */
   readonly wakeups = new Wakeups(WAKE_SPACING_MS);
   readonly #followers: readonly LogFollower[];
-  readonly #unhealthy: Set<number>;
+  /** Logs whose stream cannot be followed, and why as far as it is known. */
+  readonly #unhealthy: Map<number, unknown>;
+  /** When the stream of a log was last found to leave something out, until it brings something again. */
+  readonly #missedAt = new Map<number, number>();
   #version = 0;
   #watchers = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -54,6 +60,7 @@ export class Tail {
     if (redis !== undefined) {
       this.redisLog = new RedisChangeLog({
         redis: redis.connections.reads,
+        health: redis.connections.health,
         keys: redis.keys,
         durable,
         logger,
@@ -72,8 +79,15 @@ export class Tail {
       this.#version += 1;
       this.wakeups.notify();
     };
-    this.logs = extents.map(({ head }, log) => new LogTail({ ...shared, log, head, onAdvance }));
-    this.#unhealthy = new Set(this.logs.keys());
+    this.logs = extents.map(({ head }, log) => {
+      const onMissed = () => this.#onMissed(log);
+      return new LogTail({ ...shared, log, head, onAdvance, onMissed });
+    });
+    this.#unhealthy = new Map(this.logs.map((_, log) => [log, undefined]));
+    // Who cannot publish here has reason to believe that others cannot either.
+    redis?.connections.health.onChange((use) => {
+      if (use === "append") this.#poll();
+    });
     this.#followers = redis === undefined ? [] : this.logs.map((tail, log) => this.#follow(tail, log, redis));
     this.#schedulePoll();
   }
@@ -144,21 +158,45 @@ export class Tail {
 
   #follow(tail: LogTail, log: number, { connections, keys }: NonNullable<TailOptions["redis"]>): LogFollower {
     const redis = connections.blocking(FOLLOW_BLOCK_MS);
-    return new LogFollower({ log, tail, keys, redis, onHealth: (isHealthy) => this.#setHealth(log, isHealthy) });
+    const onHealth = (isHealthy: boolean, error?: unknown) => {
+      this.#setHealth(log, isHealthy, error);
+      const [known] = [...this.#unhealthy.values()].filter(isRefusal);
+      connections.health.report("follow", known);
+    };
+    return new LogFollower({ log, tail, keys, redis, onHealth, onEntry: () => this.#onEntry(log) });
   }
 
   /** A stream lost or regained may have cost entries: look at once. */
-  #setHealth(log: number, isHealthy: boolean): void {
-    if (this.#unhealthy.has(log) !== isHealthy) return;
+  #setHealth(log: number, isHealthy: boolean, error: unknown): void {
+    const isChange = this.#unhealthy.has(log) === isHealthy;
     if (isHealthy) this.#unhealthy.delete(log);
-    else this.#unhealthy.add(log);
-    this.#poll();
+    else this.#unhealthy.set(log, error);
+    if (isChange) this.#poll();
+  }
+
+  #onMissed(log: number): void {
+    if (this.#missedAt.size === 0)
+      this.#options.logger.info({ log }, "change stream left changes out; polling for them");
+    this.#missedAt.set(log, performance.now());
+    this.#schedulePoll();
+  }
+
+  #onEntry(log: number): void {
+    const missedAt = this.#missedAt.get(log);
+    if (missedAt !== undefined && performance.now() - missedAt >= MISSED_MS) this.#missedAt.delete(log);
+  }
+
+  /** Whether the streams can be relied on to bring what other replicas commit. */
+  #isFed(): boolean {
+    const { redis } = this.#options;
+    if (redis === undefined || redis.connections.health.isFailing("append")) return false;
+    return this.#unhealthy.size === 0 && this.#missedAt.size === 0;
   }
 
   #schedulePoll(): void {
     clearTimeout(this.#timer);
     if (this.#isStopped) return;
-    const isSlow = this.#watchers === 0 || this.#unhealthy.size === 0;
+    const isSlow = this.#watchers === 0 || this.#isFed();
     this.#timer = setTimeout(() => this.#poll(), isSlow ? SLOW_POLL_MS : FAST_POLL_MS).unref();
   }
 

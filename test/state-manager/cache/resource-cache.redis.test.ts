@@ -4,6 +4,7 @@ import pino from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ResourceKey } from "../../../src/resource/key.js";
 import { ResourceCache } from "../../../src/state-manager/cache/resource-cache.js";
+import { RedisHealth } from "../../../src/state-manager/redis-health.js";
 import { makeResource, TestHistory } from "../../support/changes.js";
 import { createDatabase } from "../../support/postgres.js";
 import { hasRedis, type RedisServer, startRedis } from "../../support/redis.js";
@@ -11,6 +12,8 @@ import { until } from "../../support/until.js";
 import { Replica } from "../watch/replica.js";
 
 const keyNamed = (name: string): ResourceKey => ({ resourceGroup: "apps", kind: "Widget", namespace: "default", name });
+
+const newHealth = () => new RedisHealth(pino({ level: "silent" }), () => {});
 
 describe.skipIf(!hasRedis)("ResourceCache", () => {
   let database: Awaited<ReturnType<typeof createDatabase>>;
@@ -110,7 +113,7 @@ describe.skipIf(!hasRedis)("ResourceCache", () => {
     const logger = pino({ level: "silent" });
     const redis = server.client();
     await redis.ping();
-    const slow = new ResourceCache({ redis, keys: replica.keys, reader: { get }, logger });
+    const slow = new ResourceCache({ redis, health: newHealth(), keys: replica.keys, reader: { get }, logger });
     const reading = slow.get(keyNamed("a"));
     await until(() => hasRead);
     await write();
@@ -132,7 +135,13 @@ describe.skipIf(!hasRedis)("ResourceCache", () => {
     };
     const redis = server.client();
     await redis.ping();
-    const slow = new ResourceCache({ redis, keys: replica.keys, reader: { get }, logger: pino({ level: "silent" }) });
+    const slow = new ResourceCache({
+      redis,
+      health: newHealth(),
+      keys: replica.keys,
+      reader: { get },
+      logger: pino({ level: "silent" }),
+    });
     await control.call("CLIENT", "PAUSE", "10000", "WRITE");
     const reading = slow.get(keyNamed("a"));
     await redis.ping(); // the read that misses is answered, the script waits

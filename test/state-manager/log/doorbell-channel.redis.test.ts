@@ -27,6 +27,7 @@ describe.skipIf(!hasRedis)("RedisDoorbellChannel", () => {
     const channel = new RedisDoorbellChannel({
       publisher: connections.commands,
       subscriber: connections.subscriber(),
+      health: connections.health,
       keys,
     });
     const heard: DueHint[] = [];

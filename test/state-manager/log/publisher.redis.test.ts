@@ -29,11 +29,11 @@ describe.skipIf(!hasRedis)("Publisher", () => {
     const durable = new TestLog(history);
     publisher = new Publisher({
       redis: connections.commands,
+      health: connections.health,
       keys,
       logCount: 2,
       durable,
       metrics,
-      logger,
       maxWaitMs: 100,
     });
     await until(() => connections.commands.status === "ready");

@@ -5,6 +5,7 @@ import { ORIGIN } from "../../../src/resource/change.js";
 import { LogAppender } from "../../../src/state-manager/log/log-appender.js";
 import { RedisChangeLog } from "../../../src/state-manager/log/redis-change-log.js";
 import { StreamKeys } from "../../../src/state-manager/log/stream-keys.js";
+import { RedisHealth } from "../../../src/state-manager/redis-health.js";
 import { TestHistory } from "../../support/changes.js";
 import { hasRedis, type RedisServer, startRedis } from "../../support/redis.js";
 import { TestLog } from "../../support/test-log.js";
@@ -30,7 +31,7 @@ describe.skipIf(!hasRedis)("RedisChangeLog", () => {
     await redis.flushall();
     history = new TestHistory();
     durable = new TestLog(history);
-    log = new RedisChangeLog({ redis, keys, durable, logger });
+    log = new RedisChangeLog({ redis, health: new RedisHealth(logger, () => {}), keys, durable, logger });
   });
 
   const publish = (count: number) =>

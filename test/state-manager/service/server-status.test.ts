@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { VERSION } from "../../../src/shared/version.js";
+import type { RedisAnswer } from "../../../src/state-manager/redis-connection.js";
 import { serverStatus } from "../../../src/state-manager/service/server-status.js";
 
 beforeEach(() => void vi.useFakeTimers());
@@ -10,7 +11,7 @@ const never = () => new Promise<never>(() => {});
 const identity = { storeId: "s", programSchema: 4 };
 const step = { seenAt: new Date(), byMs: -7_200_000 };
 
-async function statusOf(askStore: () => Promise<typeof store>, askRedis: (() => Promise<string>) | undefined) {
+async function statusOf(askStore: () => Promise<typeof store>, askRedis: (() => Promise<RedisAnswer>) | undefined) {
   const status = serverStatus({ ...identity, askStore, askRedis, clockStep: () => step })();
   await vi.advanceTimersByTimeAsync(2_000);
   return status;
@@ -19,7 +20,7 @@ async function statusOf(askStore: () => Promise<typeof store>, askRedis: (() => 
 test("tells of dependencies that answer", async () => {
   const status = await statusOf(
     async () => store,
-    async () => "7.0.15",
+    async () => ({ version: "7.0.15", problem: "" }),
   );
   expect(VERSION).toMatch(/^\d+\.\d+\.\d+/);
   expect(status).toMatchObject({ ...identity, version: VERSION, store, clockStep: step });
@@ -33,6 +34,15 @@ test("answers within 2 s when nothing else does, and says what to do", async () 
   expect(status.postgres).toMatchObject({ state: "FAILING", version: "", roundTripMs: undefined });
   expect(status.postgres.message).toMatch(/^no answer within 2000 ms: .*DATABASE_URL/);
   expect(status.redis.message).toMatch(/^no answer within 2000 ms: .*REDIS_URL/);
+});
+
+test("a Redis that answers and refuses what is needed of it is failing, with what it said", async () => {
+  const { redis } = await statusOf(
+    async () => store,
+    async () => ({ version: "7.0.15", problem: "change streams cannot be written (READONLY …)" }),
+  );
+  expect(redis).toMatchObject({ state: "FAILING", version: "7.0.15", roundTripMs: 0 });
+  expect(redis.message).toMatch(/^change streams cannot be written \(READONLY …\): .*REDIS_URL/);
 });
 
 test("tells what a dependency said instead of an answer, and that Redis is not used", async () => {

@@ -66,7 +66,13 @@ export class Replica {
     const redis = connections && { connections, keys };
     const { bookmarkMs, ringLimits, streamMaxLength } = options;
     if (redis !== undefined)
-      late.cache = new ResourceCache({ redis: redis.connections.commands, keys, reader, logger });
+      late.cache = new ResourceCache({
+        redis: redis.connections.commands,
+        health: redis.connections.health,
+        keys,
+        reader,
+        logger,
+      });
     const onLineageLost = () => void late.cache?.purge();
     late.watch = await WatchService.start({
       onLineageLost,
@@ -83,11 +89,11 @@ export class Replica {
       const { logCount } = identity;
       late.publisher = new Publisher({
         redis: connections.commands,
+        health: connections.health,
         keys,
         logCount,
         durable,
         metrics,
-        logger,
         streamMaxLength,
       });
     }
