@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from reconcile_toolkit import Context, Result, Worker, done
 from reconcile_toolkit._gen.reconcile.v1 import reconciler_service_pb2 as pb
+from reconcile_toolkit.connection import Connection, call
 
 from .fake_server import FakeServer
 from .proxy import Proxy
@@ -71,3 +73,15 @@ async def test_stops_its_passes_in_time_when_nothing_gets_through(server: FakeSe
     assert [report.lease_token for report in server.reports] == ["two"]
     worker.stop()
     await serving
+
+
+@pytest.mark.parametrize("timeout", [2147484, 1e12, float("inf")])
+async def test_a_timeout_longer_than_a_timer_can_wait_does_not_end_the_call_at_once(
+    server: FakeServer, timeout: float
+) -> None:
+    connection = Connection(server.url)
+    try:
+        answer = await call(connection.reconcilers.Register, pb.RegisterRequest(name="patient"), timeout)
+    finally:
+        await connection.close()
+    assert answer.concurrency == 4

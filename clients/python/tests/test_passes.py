@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -75,9 +77,87 @@ async def test_asks_to_come_back(server: FakeServer, start: Start, is_observed: 
     assert (report.status_json, report.status_mode) == ('{"n": 1}', pb.STATUS_MODE_MERGE)
 
 
+@pytest.mark.parametrize(("asked", "milliseconds"), [(0, 1), (-3600.5, 1), (float("-inf"), 1), (1e12, 2_592_000_000)])
+async def test_takes_a_time_that_has_passed_for_now(
+    server: FakeServer, start: Start, asked: float, milliseconds: int
+) -> None:
+    async def reconcile(_: Context) -> Result:
+        return requeue_after(asked)
+
+    server.give("one")
+    start(reconcile)
+    report = await report_of(server)
+    assert report.result == pb.PASS_RESULT_REQUEUE_AFTER
+    assert report.requeue_after.ToMilliseconds() == milliseconds
+
+
+@pytest.mark.parametrize("asked", [float("nan"), "soon", timedelta(seconds=1)])
+def test_says_what_requeue_after_takes(asked: Any) -> None:
+    with pytest.raises(ValueError, match=r"^requeue_after takes a number of seconds, not "):
+        requeue_after(asked)
+
+
+async def test_says_that_a_coroutine_was_returned(server: FakeServer, start: Start) -> None:
+    async def reconcile(_: Context) -> Result:
+        return done()
+
+    def forgets_to_await(ctx: Context) -> Any:
+        return reconcile(ctx)
+
+    server.give("one")
+    start(forgets_to_await)
+    report = await report_of(server)
+    assert report.error == (
+        "a pass must return done() or requeue_after(), not a coroutine: define the reconciler with async def"
+    )
+
+
+async def test_logs_one_line_for_a_failure_and_its_traceback_once(
+    server: FakeServer, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def reconcile(ctx: Context) -> Result:
+        if ctx.resource.key.name == "other":
+            raise KeyError("another place")
+        raise RuntimeError(f"no disk\n for {ctx.resource.key.name}")
+
+    start(reconcile)
+    for i, name in enumerate(["one", "two", "three", "other"]):
+        server.give(name)
+        await server.until(lambda count=i + 1: len(server.reports) == count, "a report")  # type: ignore[misc]
+    failed = [record for record in caplog.records if "failed" in record.message]
+    assert [record.exc_info is not None for record in failed] == [True, False, False, True]
+    assert failed[1].message.endswith("failed: no disk for two")
+    assert "\n" not in "".join(record.message for record in failed)
+
+
+async def test_logs_every_traceback_at_debug_level(
+    server: FakeServer, start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def reconcile(_: Context) -> Result:
+        raise RuntimeError("no disk")
+
+    start(reconcile)
+    with caplog.at_level(logging.DEBUG, logger="reconcile_toolkit"):
+        for i in range(2):
+            server.give(f"r{i}")
+            await server.until(lambda count=i + 1: len(server.reports) == count, "a report")  # type: ignore[misc]
+    assert [record.exc_info is not None for record in caplog.records if "failed" in record.message] == [True, True]
+
+
 class UnspeakableError(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def caused(words: str, cause: Exception) -> Exception:
+    error = RuntimeError(words)
+    error.__cause__ = cause
+    return error
 
 
 @pytest.mark.parametrize(
@@ -85,10 +165,14 @@ class UnspeakableError(Exception):
     [
         (RuntimeError("boom"), "boom"),
         (KeyError("name"), "KeyError: 'name'"),
-        (SystemExit("out"), "out"),
-        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (SystemExit("out"), "SystemExit: out"),
+        (KeyboardInterrupt(), "KeyboardInterrupt at test_passes.py:"),
         (asyncio.CancelledError(), "the pass cancelled itself"),
-        (UnspeakableError(), "UnspeakableError"),
+        (UnspeakableError(), "UnspeakableError at test_passes.py:"),
+        (AssertionError(), "AssertionError at test_passes.py:"),
+        (caused("apply failed", ConnectionError("refused")), "apply failed: refused"),
+        (caused("apply failed: refused", ConnectionError("refused")), "apply failed: refused"),
+        (caused("apply failed", KeyError("name")), "apply failed: KeyError: 'name'"),
         (ValueError("x" * 5000), "x" * 4096),
         (ValueError("\ud800"), "?"),
     ],
@@ -106,7 +190,8 @@ async def test_reports_whatever_is_raised_as_an_error(
     server.give("bad")
     start(reconcile)
     report = await report_of(server)
-    assert (report.result, report.error) == (pb.PASS_RESULT_ERROR, words)
+    assert report.result == pb.PASS_RESULT_ERROR
+    assert report.error.startswith(words) if words.endswith(":") else report.error == words
     assert report.labels["tried"].value == "yes"
     server.give("good")
     await server.until(lambda: len(server.reports) == 2, "other passes go on")
@@ -115,12 +200,15 @@ async def test_reports_whatever_is_raised_as_an_error(
 @pytest.mark.parametrize(
     ("returned", "words"),
     [
-        (None, "a pass must return done() or requeue_after(), not None"),
+        (None, "a pass must return done() or requeue_after(), not None: is a return missing?"),
+        ("ready", "a pass must return done() or requeue_after(), not 'ready'"),
+        (done, "a pass must return done() or requeue_after(), not <function done at "),
+        (Unshowable(), "a pass must return done() or requeue_after(), not a Unshowable"),
         (done(object()), "the status is no JSON: Object of type object is not JSON serializable"),
         (done(float("nan")), "the status is no JSON: Out of range float values are not JSON compliant"),
         (done("x" * (3 << 20)), "the report was refused: it must be at most 2097152 bytes (got 3"),
     ],
-    ids=["nothing", "no JSON", "NaN", "too large"],
+    ids=["nothing", "a string", "done without a call", "unshowable", "no JSON", "NaN", "too large"],
 )
 async def test_reports_what_cannot_be_stored_as_an_error(
     server: FakeServer, start: Start, returned: Any, words: str

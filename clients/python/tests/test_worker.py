@@ -14,6 +14,7 @@ import pytest
 
 from reconcile_toolkit import ApiError, Context, Result, Worker, done
 from reconcile_toolkit._gen.reconcile.v1 import reconciler_service_pb2 as pb
+from reconcile_toolkit.reconciler import Reconciler
 
 from .conftest import Start
 from .fake_server import FakeServer
@@ -170,3 +171,11 @@ async def test_registers_with_growing_pauses(server: FakeServer, start: Start) -
     times = [at for at, request in server.calls if isinstance(request, pb.RegisterRequest)]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert gaps[0] < gaps[-1] / 3
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), 1e12])
+def test_says_which_option_is_no_time(seconds: float) -> None:
+    with pytest.raises(ValueError, match=r"^resync_period must be a number of seconds, not "):
+        Reconciler(
+            name="n", resource_group="g", kind="k", reconcile=lambda _: done(), resync_period=seconds
+        ).registration("i")

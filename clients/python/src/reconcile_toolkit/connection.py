@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from ._gen.reconcile.v1.reconciler_service_pb2_grpc import ReconcilerServiceStub
 from ._gen.reconcile.v1.resource_service_pb2_grpc import ResourceServiceStub
 from .errors import ApiError
+from .timing import timer_seconds
 
 if TYPE_CHECKING:
     # The stubs of asynchronous channels exist for type checkers alone.
@@ -61,7 +62,7 @@ async def call(
 ) -> Response:
     """One call, which ends after `timeout` seconds. Raises ApiError."""
     try:
-        return await method(request, timeout=timeout)
+        return await method(request, timeout=timer_seconds(timeout))
     except grpc.aio.AioRpcError as error:
         raise ApiError.of(error) from error
 

@@ -44,11 +44,11 @@ class Reconciler:
             kinds=[pb.ReconciledKind(resource_group=self.resource_group, kind=self.kind)],
             shard_ids=self.shards,
             concurrency=self.concurrency,
-            lease_duration=_duration(self.lease_duration),
-            backoff_base=_duration(self.backoff_base),
-            backoff_max=_duration(self.backoff_max),
-            resync_period=_duration(self.resync_period),
-            pass_deadline=_duration(self.pass_deadline),
+            lease_duration=_duration("lease_duration", self.lease_duration),
+            backoff_base=_duration("backoff_base", self.backoff_base),
+            backoff_max=_duration("backoff_max", self.backoff_max),
+            resync_period=_duration("resync_period", self.resync_period),
+            pass_deadline=_duration("pass_deadline", self.pass_deadline),
             finalizer=self.finalizer,
             passes_per_second=self.passes_per_second,
             burst=self.burst,
@@ -56,9 +56,11 @@ class Reconciler:
         )
 
 
-def _duration(seconds: float | None) -> Duration | None:
+def _duration(field: str, seconds: float | None) -> Duration | None:
     if seconds is None:
         return None
+    if not abs(seconds) < 1e11:  # what a Duration holds; the server says what it takes
+        raise ValueError(f"{field} must be a number of seconds, not {seconds}")
     duration = Duration()
     duration.FromNanoseconds(round(seconds * 1e9))
     return duration

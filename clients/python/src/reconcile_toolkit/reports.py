@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 from ._gen.reconcile.v1 import reconciler_service_pb2 as pb
 from .errors import TerminalError
+from .failure import describe_error
 from .result import Result, Unchanged
 
 if TYPE_CHECKING:
     from .changes import Changes
-
-MAX_ERROR = 4096
-"""Characters. What the server keeps of an error, and takes as the message of a condition."""
 
 
 def finished(item: pb.LeasedItem, changes: Changes, result: Result) -> pb.PassReport:
@@ -52,21 +50,6 @@ def failed_for_good(item: pb.LeasedItem, changes: Changes, error: TerminalError)
 def released(item: pb.LeasedItem) -> pb.PassReport:
     """The pass did not come to an end: somebody else shall do it. Nothing it set is stored."""
     return _about(item, pb.PASS_RESULT_RELEASE)
-
-
-def describe_error(error: BaseException | str) -> str:
-    """Anything may have been raised, also what cannot say what it is."""
-    if isinstance(error, str):
-        return error[:MAX_ERROR]
-    name = type(error).__name__
-    try:
-        text = str(error)
-    except Exception:  # a __str__ that raises
-        text = ""
-    if isinstance(error, LookupError):  # their text is the bare key
-        text = f"{name}: {text}"
-    # A lone surrogate has no UTF-8, and the report would not leave.
-    return (text or name)[:MAX_ERROR].encode("utf-8", "replace").decode()
 
 
 def _about(item: pb.LeasedItem, result: pb.PassResult.ValueType) -> pb.PassReport:

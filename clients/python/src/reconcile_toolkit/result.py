@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
+
+from .failure import describe_value
 
 
 class Unchanged:
@@ -16,8 +19,8 @@ class Unchanged:
 UNCHANGED: Final = Unchanged()
 """Leaves the stored status as it is."""
 
-LONGEST_REQUEUE = 30 * 24 * 3600.0
-"""Seconds; the longest the server keeps a requeue."""
+SHORTEST_REQUEUE, LONGEST_REQUEUE = 0.001, 30 * 24 * 3600.0
+"""Seconds; what the server takes for "at once", and the longest it keeps a requeue."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ def done(status: Any = UNCHANGED, *, merge: bool = False) -> Result:
 
 
 def requeue_after(seconds: float, status: Any = UNCHANGED, *, observed: bool = False, merge: bool = False) -> Result:
-    """Come back in that many seconds (0.001 to 30 days), or earlier when something changes.
+    """Come back in that many seconds, or earlier when something changes.
 
-    The resource stays pending, unless `observed` says that reality is as declared and only time will change that.
-    Raises ValueError when the time is out of range.
+    A time that has passed (0 or less) means at once, and 1 s from the second time in a row; more than 30 days means 30
+    days. The resource stays pending, unless `observed` says that reality is as declared and only time will change that.
+    Raises ValueError when it is no number.
     """
-    if not 0.001 <= seconds <= LONGEST_REQUEUE:
-        raise ValueError(f"requeue_after must be 0.001 s to 30 days, not {seconds}")
+    if not isinstance(seconds, int | float) or math.isnan(seconds):
+        raise ValueError(f"requeue_after takes a number of seconds, not {describe_value(seconds)}")
+    seconds = min(max(seconds, SHORTEST_REQUEUE), LONGEST_REQUEUE)
     return Result(status, seconds, is_observed=observed, is_merged=merge)

@@ -15,6 +15,7 @@ from ._gen.reconcile.v1 import reconciler_service_pb2 as pb
 from .client import ResourceClient
 from .context import Context
 from .errors import TerminalError
+from .failure import FailureLog, describe_value
 from .held_lease import HeldLease, LeaseEnd
 from .reconciler import Reconciler
 from .reports import failed, failed_for_good, finished, released
@@ -23,6 +24,7 @@ from .session import Session
 from .timing import first_of
 
 _log = logging.getLogger(__name__)
+_failures = FailureLog(_log)
 _abandoned: set[asyncio.Future[Any]] = set()
 
 
@@ -86,13 +88,22 @@ def _report(reconciler: Reconciler, context: Context, lease: HeldLease, outcome:
         except (TypeError, ValueError, RecursionError) as problem:
             outcome = _Failure(TypeError(f"the status is no JSON: {problem}"))
     if not isinstance(outcome, _Failure):
-        outcome = _Failure(TypeError(f"a pass must return done() or requeue_after(), not {outcome!r}"))
+        outcome = _Failure(TypeError(f"a pass must return done() or requeue_after(), {_not(outcome)}"))
     error = outcome.error
     if isinstance(error, TerminalError) and not context.is_deleting:
         _log.warning("%s: pass over %s failed for good: %s", reconciler.name, key, error)
         return failed_for_good(item, context, error)
-    _log.warning("%s: pass %d over %s failed", reconciler.name, context.attempt, key, exc_info=error)
+    _failures.warn(reconciler.name, context.attempt, key, error)
     return failed(item, error, context)
+
+
+def _not(outcome: object) -> str:
+    if outcome is None:
+        return "not None: is a return missing?"
+    if inspect.iscoroutine(outcome):
+        outcome.close()  # or Python says later, and elsewhere, that nobody awaited it
+        return "not a coroutine: define the reconciler with async def"
+    return f"not {describe_value(outcome)}"
 
 
 def _start(reconciler: Reconciler, context: Context) -> asyncio.Future[object]:

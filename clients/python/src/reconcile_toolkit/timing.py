@@ -12,6 +12,13 @@ T = TypeVar("T")
 FIRST_DELAY = 0.05
 """Seconds. Well below the 500 ms after which the server takes the end of Attach for the end of the worker."""
 LONGEST_DELAY = 4.0
+LONGEST_TIMER = (2**31 - 1) / 1000
+"""Seconds, 24.8 days: what every timer can wait for. gRPC ends a call at once whose deadline its clock cannot show."""
+
+
+def timer_seconds(seconds: float) -> float:
+    """A duration that comes from outside as one that a timer can wait for; infinite ones too."""
+    return min(seconds, LONGEST_TIMER)
 
 
 def retry_delay(failures: int) -> float:
