@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -16,6 +15,12 @@ import (
 // A pass whose context ended gets this long to return, or half of what is left until its deadline. After that its slot is free
 // again and it is left behind, because a goroutine cannot be stopped: nothing that a pass does keeps the worker from its work.
 const abandonAfter = 500 * time.Millisecond
+
+// What the server takes for "at once", and the longest it keeps a requeue.
+const (
+	shortestRequeue = time.Millisecond
+	longestRequeue  = 30 * 24 * time.Hour
+)
 
 // runPass runs one pass and returns its report; nil when the lease was lost and nobody wants one. It never panics.
 func (s *session) runPass(l *lease) *reconcilev1.PassReport {
@@ -57,7 +62,7 @@ func (s *session) attempt(l *lease, req Request) (Result, error) {
 		out := outcome{err: errors.New("the pass ended its goroutine without returning")} // runtime.Goexit
 		defer func() {
 			if value := recover(); value != nil {
-				req.Logger.Error("pass panicked", "panic", describe(value), "stack", string(debug.Stack()))
+				s.panics.log(req.Logger, describe(value))
 				out.err = fmt.Errorf("panic: %s", describe(value))
 			}
 			done <- out
@@ -86,7 +91,7 @@ func fillIn(report *reconcilev1.PassReport, req Request, result Result, err erro
 	switch {
 	case err == nil && marshalErr != nil:
 		err = marshalErr
-	case err != nil && errors.As(err, &terminal) && !req.IsDeleting:
+	case err != nil && errors.As(err, &terminal) && terminal != nil && !req.IsDeleting:
 		req.SetCondition("Ready", False, terminal.Reason, describe(err))
 		err, result.RequeueAfter = nil, 0
 	}
@@ -101,7 +106,7 @@ func fillIn(report *reconcilev1.PassReport, req Request, result Result, err erro
 		report.Error = describe(err)
 	case result.RequeueAfter != 0:
 		report.Result = reconcilev1.PassResult_PASS_RESULT_REQUEUE_AFTER
-		report.RequeueAfter = durationpb.New(result.RequeueAfter)
+		report.RequeueAfter = durationpb.New(min(max(result.RequeueAfter, shortestRequeue), longestRequeue))
 		if req.observed() {
 			report.ObservedGeneration = &generation
 		}

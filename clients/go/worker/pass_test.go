@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"runtime"
 	"strings"
@@ -101,6 +102,19 @@ func TestReportsFailures(t *testing.T) {
 			func(context.Context, Request) (Result, error) { return Result{Status: func() {}}, nil }, "status: json",
 		},
 		"a panic": {func(context.Context, Request) (Result, error) { panic("oops") }, "panic: oops"},
+		"a panic with a struct": {
+			func(context.Context, Request) (Result, error) { panic(struct{ Code int }{7}) }, "panic: {Code:7}",
+		},
+		"a panic with nil": {
+			func(context.Context, Request) (Result, error) { panic(nil) }, "panic: panic called with nil argument",
+		},
+		"an error that is a nil pointer": {
+			func(context.Context, Request) (Result, error) { var none *TerminalError; return Result{}, none },
+			"a nil *worker.TerminalError",
+		},
+		"a terminal error without words": {
+			func(context.Context, Request) (Result, error) { panic(&TerminalError{Reason: "NoDisk"}) }, "panic: NoDisk",
+		},
 		"a panic with an unusual value": {
 			func(context.Context, Request) (Result, error) { panic(evil{}) }, "panic: %!v(PANIC",
 		},
@@ -154,6 +168,33 @@ func TestGivesTheReconcilerWhatTheLeaseSays(t *testing.T) {
 	if got.Attempt != 3 || got.Reason != "UNSPECIFIED" || got.Message != "why" || string(got.Checkpoint) != "abc" ||
 		got.Progress != "half" || !got.IsSolo || got.IsDeleting {
 		t.Errorf("the request was %+v", got)
+	}
+}
+
+func TestATimeThatHasPassedMeansAtOnce(t *testing.T) {
+	for asked, want := range map[time.Duration]time.Duration{
+		-time.Hour: time.Millisecond, time.Nanosecond: time.Millisecond, 9_000 * time.Hour: 30 * 24 * time.Hour,
+	} {
+		report := reportOf(t, `{}`, func(context.Context, Request) (Result, error) { return Result{RequeueAfter: asked}, nil })
+		if report.GetResult() != requeue || report.GetRequeueAfter().AsDuration() != want {
+			t.Errorf("RequeueAfter %v was reported as %v", asked, report)
+		}
+	}
+}
+
+func TestLogsTheStackOfAPanicOncePerPlace(t *testing.T) {
+	var log strings.Builder
+	logger, p := slog.New(slog.NewTextHandler(&log, nil)), panics{}
+	thrown := func(value any) {
+		defer func() { p.log(logger, describe(recover())) }()
+		panic(value)
+	}
+	for range 3 {
+		thrown("no disk")
+	}
+	thrown("elsewhere")
+	if lines, stacks := strings.Count(log.String(), "pass panicked"), strings.Count(log.String(), "stack="); lines != 4 || stacks != 2 {
+		t.Errorf("logged %d lines and %d stacks:\n%s", lines, stacks, log.String())
 	}
 }
 

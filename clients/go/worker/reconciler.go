@@ -32,8 +32,9 @@ type Result struct {
 	Status any
 	// MergeStatus makes Status a JSON Merge Patch (RFC 7396) of the stored one: null removes a member.
 	MergeStatus bool
-	// RequeueAfter, 1 ms to 30 days, asks for another pass then, or earlier when something changes. The generation does not
-	// count as finished, unless [Request.MarkObserved] says so. 0: the work is done.
+	// RequeueAfter asks for another pass then, or earlier when something changes. The generation does not count as finished,
+	// unless [Request.MarkObserved] says so. 0: the work is done. A time that has passed (negative) means at once, and 1 s from
+	// the second time in a row; more than 30 days means 30 days.
 	RequeueAfter time.Duration
 }
 
@@ -47,8 +48,13 @@ type TerminalError struct {
 	Err error
 }
 
-// Error returns the text of Err.
-func (e *TerminalError) Error() string { return e.Err.Error() }
+// Error returns the text of Err, or Reason without one.
+func (e *TerminalError) Error() string {
+	if e.Err == nil {
+		return e.Reason
+	}
+	return e.Err.Error()
+}
 
 // Unwrap returns Err.
 func (e *TerminalError) Unwrap() error { return e.Err }

@@ -47,6 +47,7 @@ type session struct {
 	renewSoon chan struct{} // something changed that may bring the next renewal forward
 	leaseSoon chan struct{} // a slot may be free, or trust is back
 	passes    sync.WaitGroup
+	panics    panics
 }
 
 // newSession takes the answer of a registration that was sent at sentAt.

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 )
 
@@ -13,10 +14,17 @@ func storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// describe returns what an error or a panic's value says. Anything may have been thrown, of any size: fmt survives values
-// whose own methods panic.
+// describe returns what an error or a panic's value says, with the names of fields where it has no words of its own. Anything may
+// have been thrown, of any size: fmt survives values whose own methods panic.
 func describe(value any) string {
-	text := storable(fmt.Sprintf("%v", value))
+	text := storable(fmt.Sprintf("%+v", value))
+	switch value.(type) {
+	case error, fmt.Stringer: // some print their stack with a plus
+		text = storable(fmt.Sprintf("%v", value))
+	}
+	if v := reflect.ValueOf(value); v.IsValid() && v.Kind() == reflect.Pointer && v.IsNil() {
+		text = fmt.Sprintf("a nil %T", value) // an error all the same, and its own words would panic
+	}
 	if runes := []rune(text); len(runes) > maxErrorCharacters {
 		text = string(runes[:maxErrorCharacters])
 	}
