@@ -61,7 +61,7 @@ async function build() {
 
 // With its packages in few files a command starts in two thirds of the time: people feel that. What dev and serve run stays as it is.
 async function bundleCommandLine(directory) {
-  const external = ["../../dev/main.js", "../../state-manager/main.js"];
+  const external = ["../../dev/main.js", "../../state-manager/run-server.js"];
   const bundle = await rolldown({ input: resolve(directory, "main.js"), platform: "node", external });
   await bundle.write({ dir: directory, format: "esm" });
 }

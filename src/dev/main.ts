@@ -21,9 +21,16 @@ async function main(): Promise<void> {
   const logFile = join(config.dataDir, "reconcile.log");
   const logger = createLogger(config.logLevel, pino.destination({ dest: logFile, sync: true }));
 
-  const start = async () => {
+  const start = async (signal: AbortSignal) => {
     const { meter, text: furtherMetrics } = createWorkerMetrics();
-    const server = await startStateManager({ config, secrets, logger, furtherMetrics });
+    const server = await startStateManager({
+      config,
+      secrets,
+      logger,
+      furtherMetrics,
+      signal,
+      onWaiting: (problem) => say(`waiting for the database: ${problem}`),
+    });
     const stopServer = () => server.stop();
     const examples = await runExamples({
       serverUrl: server.url,
@@ -55,9 +62,9 @@ async function main(): Promise<void> {
     `starting ${secrets.databaseUrl === undefined ? "PostgreSQL, " : ""}the server and the examples; the log is ${logFile}`,
   );
   await runUntilSignal({
-    start: () =>
-      start().catch((error: unknown) => {
-        logger.fatal({ err: error }, "start failed");
+    start: (signal) =>
+      start(signal).catch((error: unknown) => {
+        if (!signal.aborted) logger.fatal({ err: error }, "start failed");
         throw error;
       }),
     onStarted: ({ text }) => say(text),

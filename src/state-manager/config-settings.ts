@@ -32,6 +32,11 @@ export const SETTINGS = {
     "10",
     "Connections to PostgreSQL at most, per replica. Few are enough: reads and writes travel in batches.",
   ),
+  DATABASE_WAIT_SECONDS: setting(
+    wholeNumber(0, 86_400),
+    "300",
+    "Seconds to wait at start for a PostgreSQL that does not answer, is starting or is read-only; until then the server is live and not ready. `0`: it ends at the first failure. What waiting does not mend, such as a wrong password, ends it at once.",
+  ),
   REDIS_URL: secret(
     url("redis", "rediss"),
     "The Redis that carries changes between replicas. One replica needs none; with several and no Redis, changes of another replica are seen within a second.",

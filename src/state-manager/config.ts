@@ -9,6 +9,7 @@ export interface Config {
   readonly serverPort: number;
   readonly corsAllowedOrigins: readonly string[];
   readonly databasePoolSize: number;
+  readonly databaseWaitMs: number;
   readonly commitConcurrency: number;
   readonly dataDir: string;
   /** Undefined: whatever the store has; 1 for a new one. */
@@ -56,6 +57,7 @@ export function readConfig(
     serverPort: values.SERVER_PORT,
     corsAllowedOrigins: values.CORS_ALLOWED_ORIGINS,
     databasePoolSize: values.DATABASE_POOL_SIZE,
+    databaseWaitMs: values.DATABASE_WAIT_SECONDS * 1_000,
     commitConcurrency: values.COMMIT_CONCURRENCY,
     dataDir: values.RECONCILE_DATA_DIR,
     logCount: values.LOG_COUNT,

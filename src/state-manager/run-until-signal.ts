@@ -10,26 +10,31 @@ const SAME_SIGNAL_MS = 500;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /**
- * Starts something and stops it on a signal that asks for the end, also when the signal comes while it is still starting.
- * A second signal, or `timeoutMs` after the first, ends the process at once.
+ * Starts something and stops it on a signal that asks for the end, also when the signal comes while it is still starting: then the
+ * signal given to `start` aborts, and what it throws does not matter. A second signal, or `timeoutMs` after the first, ends the
+ * process at once. Rejects when the start fails by itself; otherwise the process ends with 0.
  */
 export async function runUntilSignal<T extends Running>(options: {
-  readonly start: () => Promise<T>;
+  readonly start: (signal: AbortSignal) => Promise<T>;
   readonly onStarted?: (running: T) => void;
   readonly timeoutMs: number;
   readonly onTimeout: () => void;
 }): Promise<void> {
-  const signalled = nextSignal();
-  const running = await options.start();
-  options.onStarted?.(running);
+  const end = new AbortController();
+  const signalled = nextSignal().then(() => {
+    setTimeout(() => {
+      options.onTimeout();
+      process.exit(1);
+    }, options.timeoutMs);
+    void nextSignal(performance.now() + SAME_SIGNAL_MS).then(() => process.exit(1));
+    end.abort();
+  });
+  const running = await options.start(end.signal).catch((error: unknown) => {
+    if (!end.signal.aborted) throw error;
+  });
+  if (running !== undefined && !end.signal.aborted) options.onStarted?.(running);
   await signalled;
-  const timer = setTimeout(() => {
-    options.onTimeout();
-    process.exit(1);
-  }, options.timeoutMs);
-  void nextSignal(performance.now() + SAME_SIGNAL_MS).then(() => process.exit(1));
-  await running.stop();
-  clearTimeout(timer);
+  await running?.stop();
   process.exit(0);
 }
 

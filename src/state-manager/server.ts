@@ -1,5 +1,6 @@
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
+import { OpenPort } from "./api/open-port.js";
 import { type Api, startApi } from "./api/server-api.js";
 import { ResourceCache } from "./cache/resource-cache.js";
 import { type Config, ConfigError, type Secrets } from "./config.js";
@@ -16,6 +17,7 @@ import { ResourceService } from "./service/resource-service.js";
 import { serverStatus } from "./service/server-status.js";
 import { newestMigration } from "./store/migrate.js";
 import { openStore, type PostgresStore } from "./store/postgres-store.js";
+import { waitForStore } from "./store/wait-for-store.js";
 import { ResumeTokens } from "./watch/resume-token.js";
 import { WatchService } from "./watch/watch-service.js";
 import { WorkQueue } from "./work/work-queue.js";
@@ -35,33 +37,51 @@ export interface StateManager {
 /** Retention and partitions are looked after this often; an hour is the size of a partition. */
 const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
 
-/** The composition root: the one place where rooms meet. Rejects when PostgreSQL cannot be reached or the port is taken. */
+/**
+ * The composition root: the one place where rooms meet. Listens at once, and waits for a PostgreSQL that is away. Rejects when that takes
+ * longer than the configured time, when the database cannot be used, and when the port is taken.
+ */
 export async function startStateManager(options: {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly logger: Logger;
   /** Shown at /metrics after the server's own; see startApi. */
   readonly furtherMetrics?: () => Promise<string>;
+  /** Told why the start waits, once for every reason. */
+  readonly onWaiting?: (problem: string) => void;
+  /** Ends a start that waits for PostgreSQL. */
+  readonly signal?: AbortSignal;
 }): Promise<StateManager> {
   const { config, logger } = options;
   const closers: (() => Promise<void> | void)[] = [];
-  const stop = async () => {
-    // In reverse: what was started last stands on what was started first.
-    for (const close of closers.splice(0).reverse()) await close();
-  };
+  const stop = () => closeAll(closers);
   try {
     const metrics = createMetrics();
     const databaseUrl = options.secrets.databaseUrl ?? (await startBundled(config, logger, closers));
-    const rooms = await openRooms({ ...options, databaseUrl, metrics, closers });
+    let problem = "starting";
+    const openPort = await OpenPort.open({ host: config.serverHost, port: config.serverPort }, () => problem).catch(
+      (error: unknown) => {
+        throw explainListenError(error, config);
+      },
+    );
+    closers.push(() => openPort.close(0));
+    const rooms = await waitForStore(() => openAllRooms({ ...options, databaseUrl, metrics, closers }), {
+      waitMs: config.databaseWaitMs,
+      signal: options.signal,
+      onWaiting: (reason) => {
+        if (reason === problem) return;
+        problem = reason;
+        logger.warn({ problem }, "waiting for PostgreSQL");
+        options.onWaiting?.(problem);
+      },
+    });
     let api: Api | undefined;
     closers.push(
       () => api?.close(config.shutdownTimeoutMs / 2),
       () => rooms.watch.stop(),
       () => rooms.work.stop(),
     );
-    api = await serve(rooms, { ...options, metrics }).catch((error: unknown) => {
-      throw explainListenError(error, config);
-    });
+    api = await serve(rooms, { ...options, metrics, openPort });
     const url = addressOf(config.serverHost, api.port);
     logger.info({ url, storeId: rooms.store.identity.storeId, logs: rooms.store.identity.logCount }, "serving");
     let stopped: Promise<void> | undefined;
@@ -70,6 +90,11 @@ export async function startStateManager(options: {
     await stop();
     throw error;
   }
+}
+
+/** In reverse: what was started last stands on what was started first. */
+async function closeAll(closers: RoomsOptions["closers"]): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close();
 }
 
 /** What the API serves. */
@@ -91,7 +116,21 @@ interface RoomsOptions {
 }
 
 interface ServeOptions extends Pick<RoomsOptions, "config" | "metrics" | "logger"> {
+  readonly openPort: OpenPort;
   readonly furtherMetrics?: () => Promise<string>;
+}
+
+/** All rooms, or none: PostgreSQL may go away between two of them. */
+async function openAllRooms(options: RoomsOptions): Promise<Rooms> {
+  const closers: RoomsOptions["closers"] = [];
+  try {
+    const rooms = await openRooms({ ...options, closers });
+    options.closers.push(...closers);
+    return rooms;
+  } catch (error) {
+    await closeAll(closers);
+    throw error;
+  }
 }
 
 async function openRooms({ config, secrets, logger, databaseUrl, metrics, closers }: RoomsOptions): Promise<Rooms> {
@@ -179,8 +218,9 @@ function openRedis(url: string, storeId: string, metrics: Metrics, logger: Logge
 }
 
 function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOptions): Promise<Api> {
-  const { config, metrics, furtherMetrics, logger } = options;
+  const { config, metrics, furtherMetrics, logger, openPort } = options;
   return startApi({
+    openPort,
     config: { host: config.serverHost, port: config.serverPort, corsAllowedOrigins: config.corsAllowedOrigins },
     resources: new ResourceService({ ...store, cache, watch, logger }),
     watch,

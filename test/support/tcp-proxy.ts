@@ -27,7 +27,11 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function startTcpProxy(target: { readonly host: string; readonly port: number }): Promise<TcpProxy> {
+/** Listens on `port`; by default on a free one. */
+export async function startTcpProxy(
+  target: { readonly host: string; readonly port: number },
+  port = 0,
+): Promise<TcpProxy> {
   let trigger = "";
   let cutsLeft = 0;
   let { port: targetPort } = target;
@@ -64,7 +68,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy();
     });
   });
-  server.listen(0, "127.0.0.1");
+  server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
     // A TCP server that listens has an AddressInfo.

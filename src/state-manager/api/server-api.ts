@@ -9,7 +9,8 @@ import { docsPages } from "./docs-page.js";
 import { HealthCheck, type ReadinessCheck } from "./health.js";
 import { httpEdge, type Page } from "./http-edge.js";
 import { answer, answerJson } from "./http-exchange.js";
-import { type AnyRequestListener, OnePort, type OnePortOptions } from "./one-port.js";
+import type { OnePortOptions } from "./one-port.js";
+import { OpenPort } from "./open-port.js";
 import { OriginGuard } from "./origin-guard.js";
 import { Pipeline, type PipelineLimits } from "./pipeline.js";
 import { RestApi } from "./rest-api.js";
@@ -35,6 +36,8 @@ interface ApiConfig {
 /** What the API serves. */
 interface ApiOptions {
   readonly config: ApiConfig;
+  /** Serve on this port instead of opening the one of `config`. */
+  readonly openPort?: OpenPort | undefined;
   readonly resources: ResourceService;
   readonly watch: WatchSource;
   readonly work: WorkService;
@@ -80,10 +83,9 @@ export async function startApi(options: ApiOptions): Promise<Api> {
       else logger.error({ err }, "request could not be served");
     },
   });
-  // A listener for either HTTP version, which Node types apart.
-  const onePort = new OnePort(edge as AnyRequestListener, config.connections);
-  const port = await onePort.listen(config.port, config.host);
-  return { port, close: (graceMs) => onePort.close(graceMs) };
+  const open = options.openPort ?? (await OpenPort.open(config, () => "starting"));
+  open.serve(edge);
+  return { port: open.port, close: (graceMs) => open.close(graceMs) };
 }
 
 function operatorPages(

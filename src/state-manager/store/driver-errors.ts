@@ -47,7 +47,7 @@ export function isOutOfRoom(error: unknown): boolean {
 }
 
 /** Nobody answers, or PostgreSQL is starting or stopping. */
-export function isAway(error: unknown): boolean {
+function isAway(error: unknown): boolean {
   return error instanceof DomainError && error.message === AWAY;
 }
 
@@ -57,6 +57,13 @@ export function wordsOf(error: unknown): string {
   // Node tries every address of a host, and its error for all of them has no message.
   const [first] = original instanceof AggregateError ? original.errors : [original];
   return first instanceof Error && first.message !== "" ? first.message : String(first);
+}
+
+/** What keeps PostgreSQL from its work, for operators, in one line. */
+export function problemOf(error: unknown): string {
+  const translated = translateDriverError(error);
+  if (isAway(translated)) return `PostgreSQL does not answer (${wordsOf(error)})`;
+  return translated instanceof Error ? translated.message : String(translated);
 }
 
 const AWAY = "the database is not reachable; retry with back-off";

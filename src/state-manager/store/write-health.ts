@@ -1,4 +1,4 @@
-import { isAway, isOutOfRoom, translateDriverError, wordsOf } from "./driver-errors.js";
+import { isOutOfRoom, problemOf } from "./driver-errors.js";
 
 /** A refusal for want of room is believed for this long when no write is tried: then the next one may find out. */
 const REFUSAL_MAX_AGE_MS = 30_000;
@@ -20,7 +20,7 @@ export class WriteHealth {
 
   /** Takes note of a statement that failed. */
   onFailure(error: unknown): void {
-    if (isOutOfRoom(error)) this.#refusal = { text: textOf(error), at: this.#now() };
+    if (isOutOfRoom(error)) this.#refusal = { text: problemOf(error), at: this.#now() };
   }
 
   /** Takes note of a commit that wrote. */
@@ -33,15 +33,9 @@ export class WriteHealth {
     try {
       await this.#tryWrite();
     } catch (error) {
-      return textOf(error);
+      return problemOf(error);
     }
     if (this.#refusal === undefined || this.#now() - this.#refusal.at > REFUSAL_MAX_AGE_MS) return "";
     return this.#refusal.text;
   }
-}
-
-function textOf(error: unknown): string {
-  const translated = translateDriverError(error);
-  if (isAway(translated)) return `PostgreSQL does not answer (${wordsOf(error)})`;
-  return translated instanceof Error ? translated.message : String(translated);
 }
