@@ -71,6 +71,11 @@ export class ApiError extends Error {
     this.field = field;
   }
 
+  /** Refuses what a server would not get to see as it is; `problem` follows the field's path. */
+  static invalid(field: string, problem: string): ApiError {
+    return new ApiError("INVALID_ARGUMENT", "INVALID_FIELD", field, `${field} ${problem}`, undefined);
+  }
+
   /** Reads what the transport threw. */
   static from(error: unknown): ApiError {
     if (error instanceof ApiError) return error;

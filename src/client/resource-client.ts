@@ -18,6 +18,7 @@ import {
   readWork,
 } from "./client-work.js";
 import type { Connection } from "./connection.js";
+import { jsonText } from "./json-value.js";
 import { type ResourceDraft, type WriteGuard, type WriteOptions, writeDraft, writeTerms } from "./resource-draft.js";
 import { type ClientWatchBatch, type WatchOptions, watchResources } from "./resource-watch.js";
 import { retryUnavailable } from "./retry.js";
@@ -146,7 +147,7 @@ export class ResourceClient {
     };
   }
 
-  /** Replaces the status; `observedGeneration` says which desired state it describes (unset: unchanged). */
+  /** Replaces the status, which must be a JSON value as `spec` of a draft; `observedGeneration` says which desired state it describes (unset: unchanged). */
   async updateStatus<Spec, Status>(
     key: ResourceKey,
     status: Status,
@@ -155,7 +156,7 @@ export class ResourceClient {
     const { observedGeneration, guard = {}, dryRun = false } = options;
     const request = {
       key,
-      statusJson: JSON.stringify(status),
+      statusJson: jsonText("status", status),
       ...(observedGeneration !== undefined && { observedGeneration }),
       ...writeTerms({ ...guard, dryRun }),
       ...JSON_TEXT,

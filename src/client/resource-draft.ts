@@ -1,10 +1,14 @@
 import type { ResourceKey } from "../resource/key.js";
 import type { ResourceOwner } from "./client-resource.js";
+import { jsonText } from "./json-value.js";
 
 /** Names an owner in a write; without `uid` whoever has the name now is meant. */
 export type OwnerReference = Omit<ResourceOwner, "uid"> & Partial<Pick<ResourceOwner, "uid">>;
 
-/** The desired state to write. `spec` is written with JSON.stringify; `specJson` is written as it is. */
+/**
+ * The desired state to write. `spec` must be a JSON value: what JSON.stringify would turn into something else (a Map, a Date, NaN) is
+ * refused with its path. `specJson` is written as it is.
+ */
 export interface ResourceDraft {
   readonly key: ResourceKey;
   /** Defaults to `default`. */
@@ -45,7 +49,7 @@ export function writeDraft(draft: ResourceDraft) {
     annotations: Object.fromEntries(annotations),
     finalizers: [...finalizers],
     ...(owner !== undefined && { owner: owner ?? NO_OWNER }),
-    specJson: draft.specJson ?? JSON.stringify(spec),
+    specJson: draft.specJson ?? jsonText("spec", spec),
   };
 }
 

@@ -1,5 +1,6 @@
 import { isAlreadyExists, isConflict, isNotFound } from "../client/api-error.js";
 import type { ClientResource, ResourceOwner } from "../client/client-resource.js";
+import { jsonText } from "../client/json-value.js";
 import type { ResourceClient } from "../client/resource-client.js";
 import type { ResourceDraft, WriteGuard } from "../client/resource-draft.js";
 import { describeKey } from "../resource/key.js";
@@ -149,7 +150,7 @@ function guardOf(existing: ClientResource, merged: ResourceDraft): WriteGuard {
 
 /** Compared here and not by Apply, which would also take over a stranger's that came in between. */
 function isSame(existing: ClientResource, merged: ResourceDraft): boolean {
-  const specJson = merged.specJson ?? JSON.stringify(merged.spec ?? null);
+  const specJson = merged.specJson ?? jsonText("spec", merged.spec ?? null);
   return (
     existing.shardId === merged.shardId &&
     existing.labels.size === merged.labels?.size &&

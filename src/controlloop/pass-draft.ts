@@ -8,6 +8,7 @@ import {
   StatusMode,
   ConditionStatus as WireConditionStatus,
 } from "../../gen/reconcile/v1/reconciler_service_pb.js";
+import { jsonText } from "../client/json-value.js";
 import { mergePatch } from "../resource/merge-patch.js";
 import { type Condition, findConditionIn } from "./conditions.js";
 import { describeError } from "./describe-error.js";
@@ -69,7 +70,7 @@ export class PassDraft
       outcome.type === "done"
         ? { result: PassResult.SUCCESS, ...this.#observed() }
         : { result: PassResult.REQUEUE_AFTER, requeueAfter: durationFromMs(outcome.afterMs) };
-    const statusJson = status === undefined ? "" : JSON.stringify(status);
+    const statusJson = status === undefined ? "" : jsonText("status", status);
     const statusMode = isMerge ? StatusMode.MERGE : StatusMode.REPLACE;
     if (this.#readyWhen !== undefined) {
       const stored = this.#item.resource?.statusJson || "null";

@@ -24,7 +24,8 @@ const SHORTEST_REQUEUE_MS = 1;
 
 /**
  * Reality is as declared; for a deleting resource: everything is cleaned up. `status` replaces the stored one, or with
- * `{ merge: true }` is a JSON Merge Patch of it.
+ * `{ merge: true }` is a JSON Merge Patch of it. It must be a JSON value: a Map, a Date, NaN and whatever else JSON.stringify would
+ * turn into something different makes the pass fail with the path; a member that is undefined is left out.
  */
 export function done<Status>(status?: Status): PassOutcome<Status>;
 export function done<Status>(patch: StatusPatch<Status>, option: MergeOption): PassOutcome<Status>;

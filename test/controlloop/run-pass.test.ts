@@ -58,6 +58,24 @@ describe("a pass", () => {
     expect(await count("controlloop_reconcile_total", { result: "success" })).toBe(1);
   });
 
+  it("whose status is no JSON value fails with the path, and keeps the conditions it set", async () => {
+    const { report } = await pass((_, context) => {
+      context.setCondition("Seen", "True", "Looked", "");
+      const status: unknown = { parts: [{ sizes: new Map([["a", 1]]) }] };
+      return done(status as { seen: number }); // as JavaScript lets it through
+    });
+    expect(report).toMatchObject({
+      result: PassResult.ERROR,
+      error: "status.parts[0].sizes must be a plain object (got an instance of Map); write Object.fromEntries(map)",
+      statusJson: "",
+      conditions: [{ type: "Seen" }],
+    });
+    expect((await pass(() => requeueAfter(1_000, { seen: Number.NaN }))).report).toMatchObject({
+      result: PassResult.ERROR,
+      error: "status.seen must be a finite number (got NaN); JSON has no other: write null, or leave it out",
+    });
+  });
+
   it("comes back later without counting the generation as observed", async () => {
     const { report } = await pass(() => requeueAfter(1500));
     expect(report).toMatchObject({

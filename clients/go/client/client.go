@@ -6,7 +6,6 @@ package client
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"iter"
 
@@ -14,6 +13,7 @@ import (
 
 	reconcilev1 "reconcile-toolkit/clients/go/gen/reconcile/v1"
 	"reconcile-toolkit/clients/go/gen/reconcile/v1/reconcilev1connect"
+	"reconcile-toolkit/clients/go/internal/jsonvalue"
 )
 
 const asJSON = reconcilev1.PayloadEncoding_PAYLOAD_ENCODING_JSON
@@ -45,20 +45,20 @@ type Desired struct {
 	Labels, Annotations map[string]string
 	// Finalizers replaces all; Apply leaves them as they are when it is empty.
 	Finalizers []string
-	// Spec is marshalled as JSON; json.RawMessage is written as it is.
+	// Spec is marshalled as JSON; json.RawMessage is written as it is. NaN, infinities and text that is not UTF-8 are errors.
 	Spec any
 	// Owner is the resource it belongs to; nil leaves the stored one.
 	Owner *Owner
 }
 
 func (d Desired) wire() (*reconcilev1.ResourceInput, error) {
-	spec, err := json.Marshal(d.Spec)
+	spec, err := jsonvalue.Marshal("spec", d.Spec)
 	if err != nil {
-		return nil, fmt.Errorf("spec of %s: %w", d.Key, err)
+		return nil, fmt.Errorf("%s: %w", d.Key, err)
 	}
 	input := &reconcilev1.ResourceInput{
 		Key: d.Key.wire(), ShardId: d.ShardID, Labels: d.Labels, Annotations: d.Annotations,
-		Finalizers: d.Finalizers, SpecJson: string(spec),
+		Finalizers: d.Finalizers, SpecJson: spec,
 	}
 	if d.Owner != nil {
 		input.Owner = &reconcilev1.Owner{

@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	reconcilev1 "reconcile-toolkit/clients/go/gen/reconcile/v1"
+	"reconcile-toolkit/clients/go/internal/jsonvalue"
 )
 
 // A pass whose context ended gets this long to return, or half of what is left until its deadline. After that its slot is free
@@ -120,9 +120,5 @@ func marshalStatus(status any) (string, error) {
 	if status == nil {
 		return "", nil
 	}
-	text, err := json.Marshal(status)
-	if err != nil {
-		return "", fmt.Errorf("status: %w", err)
-	}
-	return string(text), nil
+	return jsonvalue.Marshal("status", status)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime"
 	"strings"
@@ -99,7 +100,7 @@ func TestReportsFailures(t *testing.T) {
 			func(context.Context, Request) (Result, error) { return Result{}, errors.New("bad \xff\x00") }, "bad \uFFFD\uFFFD",
 		},
 		"a status that is not JSON": {
-			func(context.Context, Request) (Result, error) { return Result{Status: func() {}}, nil }, "status: json",
+			func(context.Context, Request) (Result, error) { return Result{Status: func() {}}, nil }, "status must be a JSON value",
 		},
 		"a panic": {func(context.Context, Request) (Result, error) { panic("oops") }, "panic: oops"},
 		"a panic with a struct": {
@@ -139,6 +140,26 @@ func TestReportsFailures(t *testing.T) {
 type evil struct{}
 
 func (evil) Error() string { panic("again") }
+
+func TestAStatusThatIsNoJSONIsAnErrorWithItsPath(t *testing.T) {
+	for _, c := range []struct {
+		status  any
+		message string
+	}{
+		{map[string]any{"load": []float64{1, math.NaN()}}, "status.load[1] must be a finite number (got NaN)"},
+		{struct{ Note string }{"caf\xe9"}, `status.Note must be UTF-8 text (got "caf\xe9")`},
+		{map[string]any{"f": func() {}}, "status.f must be a JSON value"},
+	} {
+		report := reportOf(t, `{}`, func(_ context.Context, req Request) (Result, error) {
+			req.SetCondition("Seen", True, "Looked", "")
+			return Result{Status: c.status}, nil
+		})
+		if report.GetResult() != failure || !strings.HasPrefix(report.GetError(), c.message) ||
+			report.GetStatusJson() != "" || len(report.GetConditions()) != 1 {
+			t.Errorf("got %v; want an error that begins with %q, the conditions and no status", report, c.message)
+		}
+	}
+}
 
 func TestOtherPassesGoOnAfterAPanic(t *testing.T) {
 	f := newFakeServer(t)

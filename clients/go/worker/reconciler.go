@@ -28,7 +28,7 @@ func (f ReconcilerFunc) Reconcile(ctx context.Context, req Request) (Result, err
 // Result is how a pass ended. The zero value says: reality is as declared, the status stays as it is.
 type Result struct {
 	// Status is marshalled as JSON and replaces the stored one, conditions apart that the pass set; nil leaves it. It is
-	// stored with an error too.
+	// stored with an error too. NaN, an infinity or text that is not UTF-8 makes the pass fail with the path.
 	Status any
 	// MergeStatus makes Status a JSON Merge Patch (RFC 7396) of the stored one: null removes a member.
 	MergeStatus bool

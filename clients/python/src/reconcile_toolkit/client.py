@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from ._gen.reconcile.v1 import resource_pb2 as resource_pb
 from ._gen.reconcile.v1 import resource_service_pb2 as pb
 from .connection import Connection, Request, Response, call
 from .errors import ApiError
+from .json_value import json_text
 from .resource import Owner, Resource, ResourceKey, read_resource
 from .timing import retry_delay
 
@@ -174,6 +174,6 @@ def _input(
         labels=labels or {},
         annotations=annotations or {},
         finalizers=finalizers,
-        spec_json=json.dumps(spec, allow_nan=False, ensure_ascii=False),
+        spec_json=json_text("spec", spec),
         owner=owner.to_wire() if owner is not None else None,
     )

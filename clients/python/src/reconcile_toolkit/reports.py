@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from ._gen.reconcile.v1 import reconciler_service_pb2 as pb
 from .errors import TerminalError
 from .failure import describe_error
+from .json_value import json_text
 from .result import Result, Unchanged
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def finished(item: pb.LeasedItem, changes: Changes, result: Result) -> pb.PassRe
     if result.is_observed:
         report.observed_generation = item.resource.generation
     if not isinstance(result.status, Unchanged):
-        report.status_json = json.dumps(result.status, allow_nan=False, ensure_ascii=False)
+        report.status_json = json_text("status", result.status)
         report.status_mode = pb.STATUS_MODE_MERGE if result.is_merged else pb.STATUS_MODE_REPLACE
     changes.write_changes(report)
     return report

@@ -36,7 +36,9 @@ class Result:
 def done(status: Any = UNCHANGED, *, merge: bool = False) -> Result:
     """Reality is as declared; for a deleting resource: everything is cleaned up.
 
-    `status` is anything `json.dumps` takes and replaces the stored one; with `merge` it is a JSON Merge Patch of it.
+    `status` replaces the stored one; with `merge` it is a JSON Merge Patch of it. It must be a JSON value: None,
+    booleans, finite numbers, strings, lists or tuples, and dicts with string keys. Anything else fails the pass with
+    its path.
     """
     return Result(status, None, is_observed=True, is_merged=merge)
 

@@ -86,7 +86,7 @@ def _report(reconciler: Reconciler, context: Context, lease: HeldLease, outcome:
         try:
             return finished(item, context, outcome)
         except (TypeError, ValueError, RecursionError) as problem:
-            outcome = _Failure(TypeError(f"the status is no JSON: {problem}"))
+            outcome = _Failure(problem)
     if not isinstance(outcome, _Failure):
         outcome = _Failure(TypeError(f"a pass must return done() or requeue_after(), {_not(outcome)}"))
     error = outcome.error
