@@ -30,6 +30,7 @@ export function checkUp({ server, status, kinds, now, clientVersion }: Symptoms)
       : [note(`this program is ${clientVersion}: use the server's version of it`)]),
     dependency("PostgreSQL", status.postgres),
     dependency("Redis", status.redis),
+    ...compatStreams(status.compatStreams),
     migrations(status),
     clock("this machine's clock", now, status.serverTime),
     ...(status.postgresTime === undefined ? [] : [clock("PostgreSQL's clock", status.postgresTime, status.serverTime)]),
@@ -47,6 +48,19 @@ function dependency(name: string, { state, message, version, roundTripMs }: Clie
     case "FAILING":
     case "UNSPECIFIED":
       return fail(`${name}: ${message || "the server does not say how it is"}`);
+  }
+}
+
+/** Most stores do without, and an older server does not tell. */
+function compatStreams({ state, message }: ClientDependency): readonly Finding[] {
+  switch (state) {
+    case "OK":
+      return [ok("the streams of existing operators are written")];
+    case "FAILING":
+      return [fail(`the streams of existing operators: ${message}`)];
+    case "DISABLED":
+    case "UNSPECIFIED":
+      return [];
   }
 }
 

@@ -21,6 +21,8 @@ export interface ClientServerStatus {
   /** Undefined while PostgreSQL does not answer. */
   readonly postgresTime: Date | undefined;
   readonly redis: ClientDependency;
+  /** The streams of existing operators (COMPAT_STREAMS); a server of before them does not say how they are. */
+  readonly compatStreams: ClientDependency;
   /** The newest jump of PostgreSQL's clock since the server started; negative: it was set back. */
   readonly clockStep: { readonly seenAt: Date; readonly byMs: number } | undefined;
   /** Empty while PostgreSQL does not answer. */
@@ -50,6 +52,7 @@ export function readServerStatus(wire: GetServerStatusResponse): ClientServerSta
     postgres: readDependency(wire.postgres),
     postgresTime: wire.postgresTime && timestampDate(wire.postgresTime),
     redis: readDependency(wire.redis),
+    compatStreams: readDependency(wire.compatStreams),
     clockStep: wire.clockStep && {
       seenAt: readTime(wire.clockStep.seenAt),
       byMs: wire.clockStep.by === undefined ? 0 : durationMs(wire.clockStep.by),

@@ -56,10 +56,9 @@ export const SETTINGS = {
     "24",
     "Hours of history kept: how long a watcher may be away and still resume. Each hour is a partition, so more costs disk and locks; see [retention](#retention).",
   ),
-  COMPAT_STREAMS: setting(
+  COMPAT_STREAMS: optional(
     SWITCH,
-    "false",
-    "Also writes the Redis streams `<shard_id>_stream` that existing operators read. Needs `REDIS_URL`; not on Redis Cluster.",
+    "Whether the Redis streams `<shard_id>_stream` that existing operators read are written. A setting of the store: `true` on one replica switches it on for all, and `false` must be said to end it; without it nothing changes, and a new store has it off. Needs `REDIS_URL`; not on Redis Cluster.",
   ),
   LOG_LEVEL: setting(oneOf(LOG_LEVELS), "info", "The least severe messages to log."),
   SHUTDOWN_TIMEOUT_SECONDS: setting(

@@ -15,7 +15,8 @@ export interface Config {
   /** Undefined: whatever the store has; 1 for a new one. */
   readonly logCount: number | undefined;
   readonly logRetentionHours: number;
-  readonly compatStreams: boolean;
+  /** Undefined: as the store has it; off for a new one. */
+  readonly compatStreams: boolean | undefined;
   readonly logLevel: LogLevel;
   readonly shutdownTimeoutMs: number;
 }

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { OpenPort } from "./api/open-port.js";
 import { type Api, startApi } from "./api/server-api.js";
 import { ResourceCache } from "./cache/resource-cache.js";
+import { CompatStreams } from "./compat/compat-streams.js";
 import { type Config, ConfigError, type Secrets } from "./config.js";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "./embedded-postgres.js";
 import type { CommittedBatch } from "./log/change-log.js";
@@ -103,6 +104,7 @@ interface Rooms {
   readonly watch: WatchService;
   readonly work: WorkQueue;
   readonly cache: ResourceCache | undefined;
+  readonly compat: CompatStreams | undefined;
   readonly redis: RedisConnections | undefined;
 }
 
@@ -142,6 +144,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
     commitConcurrency: config.commitConcurrency,
     logCount: config.logCount,
     retentionHours: config.logRetentionHours,
+    compatStreams: config.compatStreams,
     metrics,
     onIdleError: (err) => logger.warn({ err }, "idle database connection lost"),
     onCommitted: (batch) => deliver(batch),
@@ -154,7 +157,18 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
   if (redis !== undefined) closers.push(redis.close);
   const cache = redis && new ResourceCache({ ...redis.shared, keys: redis.keys, reader, logger });
   const onLineageLost = () => void cache?.purge();
-  const watch = await WatchService.start({ identity, durable, reader, redis, metrics, logger, onLineageLost });
+  let compat: CompatStreams | undefined;
+  const onAdvance = () => compat?.notice();
+  const watch = await WatchService.start({
+    identity,
+    durable,
+    reader,
+    redis,
+    metrics,
+    logger,
+    onLineageLost,
+    onAdvance,
+  });
   const collector = new Collector({ database, sink, logger });
   const work = new WorkQueue({
     database,
@@ -174,9 +188,23 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
       logCount: identity.logCount,
       durable,
       metrics,
-      compatStreams: config.compatStreams,
     });
   if (publisher !== undefined) closers.push(() => publisher.stop());
+  compat =
+    redis &&
+    new CompatStreams({
+      redis: redis.connections.commands,
+      keys: redis.keys,
+      logCount: identity.logCount,
+      durable,
+      readUnsettled: store.readUnsettled,
+      reader,
+      readSetting: store.hasCompatStreams,
+      heads: () => watch.heads,
+      metrics,
+      logger,
+    });
+  closers.push(() => compat?.stop());
   closers.push(() => collector.stop());
   deliver = async ({ changes, due, isCollecting }) => {
     const published = together(redis?.connections.commands, () => {
@@ -184,7 +212,7 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
       work.onCommitted(due);
       // Before the change is published: who is told of it does not find the state before it in the cache.
       cache?.supersede(changes);
-      return publisher?.publish(changes);
+      return Promise.all([publisher?.publish(changes), compat?.offer(changes)]);
     });
     watch.offer(changes);
     if (isCollecting) collector.look();
@@ -194,8 +222,9 @@ async function openRooms({ config, secrets, logger, databaseUrl, metrics, closer
     await published;
   };
   work.start();
+  await compat?.start();
   closers.push(maintain(store, logger));
-  return { store, watch, work, cache, redis: redis?.connections };
+  return { store, watch, work, cache, compat, redis: redis?.connections };
 }
 
 function openRedis(url: string, storeId: string, metrics: Metrics, logger: Logger) {
@@ -217,7 +246,7 @@ function openRedis(url: string, storeId: string, metrics: Metrics, logger: Logge
   return { connections, shared, keys, doorbell, close };
 }
 
-function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOptions): Promise<Api> {
+function serve({ store, watch, work, cache, compat, redis }: Rooms, options: ServeOptions): Promise<Api> {
   const { config, metrics, furtherMetrics, logger, openPort } = options;
   return startApi({
     openPort,
@@ -231,6 +260,8 @@ function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOption
       askStore: () => store.health(),
       askRedis: redis && (() => askRedis(redis)),
       clockStep: () => work.clockStep,
+      askCompatStreams: async () =>
+        compat?.health() ?? { isOn: await store.hasCompatStreams(), problem: COMPAT_WITHOUT_REDIS },
     }),
     tokens: new ResumeTokens(store.identity),
     // Redis is not asked: without it everything is served, only by other means (2.2). What is known of it is told.
@@ -244,6 +275,9 @@ function serve({ store, watch, work, cache, redis }: Rooms, options: ServeOption
     logger,
   });
 }
+
+const COMPAT_WITHOUT_REDIS =
+  "COMPAT_STREAMS is on for this store and this server has no REDIS_URL; set it, or set COMPAT_STREAMS=false to end the streams";
 
 /** The address is a setting: what is wrong with it is said in the settings' words. */
 function explainListenError(error: unknown, { serverHost, serverPort }: Config): unknown {

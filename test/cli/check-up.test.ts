@@ -14,6 +14,7 @@ const WELL: ClientServerStatus = {
   postgres: { state: "OK", message: "", version: "18.4", roundTripMs: 0.5 },
   postgresTime: NOW,
   redis: { state: "DISABLED", message: "", version: "", roundTripMs: undefined },
+  compatStreams: { state: "DISABLED", message: "", version: "", roundTripMs: undefined },
   clockStep: undefined,
   logs: [],
 };
@@ -48,6 +49,10 @@ describe("checkUp", () => {
       { postgres: { state: "FAILING", message: "start it", version: "", roundTripMs: undefined } },
     ],
     ["FAIL Redis: start it", { redis: { state: "FAILING", message: "start it", version: "", roundTripMs: undefined } }],
+    [
+      "FAIL the streams of existing operators: delete the key",
+      { compatStreams: { state: "FAILING", message: "delete the key", version: "", roundTripMs: undefined } },
+    ],
     ["FAIL schema 3, but the server needs 4: restart it, it migrates when it starts", { storeSchema: 3 }],
     ["note schema 5 is newer than the server's 4: a newer server has migrated it; update this one", { storeSchema: 5 }],
     [

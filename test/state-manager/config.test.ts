@@ -27,7 +27,7 @@ describe("readConfig", () => {
         dataDir: "./.reconcile",
         logCount: undefined,
         logRetentionHours: 24,
-        compatStreams: false,
+        compatStreams: undefined,
         logLevel: "info",
         shutdownTimeoutMs: 10_000,
       },

@@ -7,8 +7,8 @@ import type { DependencyStatus, ServerStatus } from "../service/server-status.js
 export function serverHandler(status: () => Promise<ServerStatus>): ServiceImpl<typeof ServerService> {
   return {
     async getServerStatus() {
-      const { version, serverTime, startedAt, storeId, programSchema, store, postgres, redis, clockStep } =
-        await status();
+      const answer = await status();
+      const { version, serverTime, startedAt, storeId, programSchema, store, postgres, redis, clockStep } = answer;
       return {
         version,
         serverTime: timestampFromDate(serverTime),
@@ -25,6 +25,7 @@ export function serverHandler(status: () => Promise<ServerStatus>): ServiceImpl<
           floorRevision: floor,
         })),
         clockStep: clockStep && { seenAt: timestampFromDate(clockStep.seenAt), by: durationFromMs(clockStep.byMs) },
+        compatStreams: encodeDependency(answer.compatStreams),
       };
     },
   };

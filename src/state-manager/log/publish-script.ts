@@ -1,6 +1,5 @@
 import type { Redis } from "ioredis";
 import type { Change, Position } from "../../resource/change.js";
-import { compatEntry } from "./compat-entry.js";
 import { LuaScript } from "./lua-script.js";
 import { ENTRY_FIELDS, encodeEntry, positionOf } from "./stream-entry.js";
 import { entryId } from "./stream-keys.js";
@@ -19,8 +18,6 @@ export type PublishReply =
 /** Where and how much to keep. */
 export interface PublishTarget {
   readonly stream: string;
-  /** Whether each change appended also gets its entry in the streams of existing operators (compat-entry.ts). */
-  readonly hasCompatStreams: boolean;
   /** Entries kept, about. */
   readonly maxLength: number;
   /** The stream is dropped after this long without an append: an empty stream is always safe. */
@@ -49,10 +46,7 @@ export async function publish(
     String(first.previousFingerprint),
     changes.length,
   ];
-  for (const change of changes) {
-    const compat = target.hasCompatStreams ? compatEntry(change) : undefined;
-    args.push(String(change.revision), ...encodeEntry(change), compat?.stream ?? "", compat?.type ?? "");
-  }
+  for (const change of changes) args.push(String(change.revision), ...encodeEntry(change));
   return parseReply(await SCRIPT.run(redis, [target.stream], args));
 }
 
@@ -76,11 +70,6 @@ function parseReply(reply: unknown): PublishReply {
   }
 }
 
-/** Where a field stands among the values of a change, its revision being at 0. */
-function index(field: (typeof ENTRY_FIELDS)[number]): number {
-  return ENTRY_FIELDS.indexOf(field) + 1;
-}
-
 /**
  * Revisions are compared as Lua numbers, exact up to 2^53: at a million events a second that is 285 years.
  *
@@ -89,7 +78,7 @@ function index(field: (typeof ENTRY_FIELDS)[number]): number {
 const SCRIPT = new LuaScript(`
 local stream = KEYS[1]
 local max_length, idle_ms, restart_after, previous, count = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local HEADER, WIDTH = 5, ${ENTRY_FIELDS.length + 3}
+local HEADER, WIDTH = 5, ${ENTRY_FIELDS.length + 1}
 
 local function revision(i) return ARGV[HEADER + (i - 1) * WIDTH + 1] end
 local function fingerprint(i) return ARGV[HEADER + (i - 1) * WIDTH + 2] end
@@ -103,23 +92,11 @@ local function last_entry()
   return { id = reply[1][1], fingerprint = reply[1][2][2] }
 end
 
--- Its stream is no declared key: these streams are refused on a Redis Cluster. pcall, as a foreign key under this name
--- must not stop the log.
-local function append_compat(base)
-  local compat_stream = ARGV[base + ${ENTRY_FIELDS.length + 1}]
-  if compat_stream == '' then return end
-  redis.pcall('XADD', compat_stream, 'MAXLEN', '~', max_length, '*',
-    'resource_group', ARGV[base + ${index("resource_group")}], 'kind', ARGV[base + ${index("kind")}],
-    'namespace', ARGV[base + ${index("namespace")}], 'name', ARGV[base + ${index("name")}],
-    'type', ARGV[base + ${ENTRY_FIELDS.length + 2}])
-end
-
 local function append(from)
   for i = from, count do
     local base = HEADER + (i - 1) * WIDTH + 1
     redis.call('XADD', stream, ARGV[base] .. '-0',
 ${ENTRY_FIELDS.map((name, index) => `      '${name}', ARGV[base + ${index + 1}]`).join(",\n")})
-    append_compat(base)
   end
   redis.call('XTRIM', stream, 'MAXLEN', '~', max_length)
   redis.call('PEXPIRE', stream, idle_ms)

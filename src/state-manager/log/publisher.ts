@@ -21,8 +21,6 @@ export interface PublisherOptions {
   readonly streamMaxLength?: number | undefined;
   /** A stream nobody appends to is dropped after this long, in milliseconds; 1 h by default. */
   readonly streamIdleMs?: number | undefined;
-  /** Whether to write the streams of existing operators as well; false by default. */
-  readonly compatStreams?: boolean | undefined;
   /** The longest a write waits for its publication, in milliseconds; 250 by default (2.6). */
   readonly maxWaitMs?: number | undefined;
 }
@@ -49,7 +47,6 @@ export class Publisher {
     this.#logs = Array.from({ length: logCount }, (_, log) => {
       const target = {
         stream: keys.events(log),
-        hasCompatStreams: options.compatStreams ?? false,
         maxLength: options.streamMaxLength ?? 50_000,
         idleMs: options.streamIdleMs ?? 3_600_000,
       };

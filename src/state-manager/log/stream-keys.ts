@@ -29,13 +29,28 @@ export class StreamKeys {
     return `rt:${this.#storeId}:due`;
   }
 
+  /** How far the streams of existing operators are, per log: a hash of the states of compat/SPEC.md. */
+  compatStates(log: number): string {
+    return `rt:{${this.#storeId}:${log}}:compat`;
+  }
+
+  /** When to look for unacknowledged entries in each stream of existing operators: a sorted set, by time. */
+  compatDue(): string {
+    return `rt:${this.#storeId}:compat:due`;
+  }
+
+  /** How often each entry of a stream of existing operators was added again: a hash by entry id. */
+  compatRetries(stream: string): string {
+    return `rt:${this.#storeId}:compat:retries:${stream}`;
+  }
+
   /** The cache entry of a resource. The parts are encoded so that none can contain the separator. */
   resource(key: ResourceKey): string {
     const parts = [key.resourceGroup, key.kind, key.namespace, key.name];
     return `rt:{${this.#storeId}:c${cacheSlot(key)}}:${parts.map((part) => Buffer.from(part).toString("base64url")).join(":")}`;
   }
 
-  /** A pattern that matches every cache entry of the store, and no stream. */
+  /** A pattern that matches every cache entry of the store, and nothing else. */
   allResources(): string {
     return `rt:{${this.#storeId}:c*}:*`;
   }

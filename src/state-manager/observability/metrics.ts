@@ -73,6 +73,13 @@ export function createMetrics() {
       help: "Batches answered before their publication had finished.",
       registers,
     }),
+    /** `reason`: change, listing (the position was lost), unacknowledged. */
+    compatEntries: new Counter({
+      name: "compat_entries_total",
+      help: "Entries written to the streams of existing operators, by why.",
+      labelNames: ["reason"] as const,
+      registers,
+    }),
 
     /** `use`: connect, append, follow, read, notify, listen, cache. */
     redisFailing: new Gauge({

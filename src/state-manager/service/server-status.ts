@@ -1,4 +1,5 @@
 import { VERSION } from "../../shared/version.js";
+import type { CompatHealth } from "../compat/compat-streams.js";
 import type { RedisAnswer } from "../redis-connection.js";
 import type { StoreHealth } from "../store/store.js";
 import type { ClockStep } from "../work/clock-watch.js";
@@ -26,6 +27,8 @@ export interface ServerStatus {
   readonly store: StoreHealth | undefined;
   readonly postgres: DependencyStatus;
   readonly redis: DependencyStatus;
+  /** The streams of existing operators; DISABLED when the store does not want them. */
+  readonly compatStreams: DependencyStatus;
   /** Undefined when PostgreSQL's clock was not seen to jump. */
   readonly clockStep: ClockStep | undefined;
 }
@@ -37,6 +40,8 @@ export interface ServerStatusOptions {
   readonly askStore: () => Promise<StoreHealth>;
   /** Undefined: the server does without Redis. */
   readonly askRedis: (() => Promise<RedisAnswer>) | undefined;
+  /** Resolves with how the streams of existing operators are. */
+  readonly askCompatStreams: () => Promise<CompatHealth>;
   /** The newest jump of the database clock that this server saw. */
   readonly clockStep: () => ClockStep | undefined;
 }
@@ -46,10 +51,10 @@ const ANSWER_MAX_MS = 2_000;
 
 /** Makes the question "how are you": it asks PostgreSQL and Redis now, takes 2 s at most, and never rejects. */
 export function serverStatus(options: ServerStatusOptions): () => Promise<ServerStatus> {
-  const { storeId, programSchema, askStore, askRedis, clockStep } = options;
+  const { storeId, programSchema, askStore, askRedis, askCompatStreams, clockStep } = options;
   const startedAt = new Date();
   return async () => {
-    const [store, redis] = await Promise.all([ask(askStore), askRedis && ask(askRedis)]);
+    const [store, redis, compat] = await Promise.all([ask(askStore), askRedis && ask(askRedis), ask(askCompatStreams)]);
     return {
       version: VERSION,
       serverTime: new Date(),
@@ -59,6 +64,7 @@ export function serverStatus(options: ServerStatusOptions): () => Promise<Server
       store: store.answer,
       postgres: statusOf(store, POSTGRES_ADVICE),
       redis: redis === undefined ? DISABLED : statusOf(redis, REDIS_ADVICE, `: ${REDIS_ADVICE}`),
+      compatStreams: compatStatusOf(compat),
       clockStep: clockStep(),
     };
   };
@@ -69,6 +75,13 @@ const POSTGRES_ADVICE =
 const REDIS_ADVICE =
   "changes of other replicas arrive up to a second late, through PostgreSQL, until it works; check that it runs and that REDIS_URL names a primary";
 const DISABLED: DependencyStatus = { state: "DISABLED", message: "", version: "", roundTripMs: undefined };
+
+/** While PostgreSQL does not answer, its own status says so. */
+function compatStatusOf({ answer }: Asked<CompatHealth>): DependencyStatus {
+  if (!answer?.isOn) return DISABLED;
+  const state = answer.problem === "" ? "OK" : "FAILING";
+  return { state, message: answer.problem, version: "", roundTripMs: undefined };
+}
 
 /** An answer, or why there is none. */
 interface Asked<T> {

@@ -6,6 +6,7 @@ import { connectSession, type DatabaseClient } from "./database-client.js";
 import { openError } from "./driver-errors.js";
 import { findStore, MIGRATIONS_TABLE, quoteIdentifier, type StorePlace } from "./find-store.js";
 import { refuseTransactionPooler } from "./session-contract.js";
+import { WRITE_COMPAT_STREAMS } from "./statements/compat.js";
 import { CREATE_LOGS, CREATE_STORE, READ_STORE, type StoreRow } from "./statements/store.js";
 import type { StoreIdentity } from "./store.js";
 import { UnfitDatabaseError } from "./unfit-database.js";
@@ -40,13 +41,14 @@ export interface MigratedStore extends StoreIdentity {
  * Brings the schema up to date and creates the store on first use. Safe with several replicas starting at once: an advisory
  * lock lets one migrate while the others wait. Calling it again changes nothing.
  *
- * `logCount` (1 to 64) counts only when the store is created; undefined means 1 then, and "whatever it is" later.
+ * `logCount` (1 to 64) counts only when the store is created; undefined means 1 then, and "whatever it is" later. `compatStreams`
+ * is written into the store; undefined leaves it as it is, off at first.
  *
  * Throws UnfitDatabaseError when the database cannot be used, before anything is written; DomainError UNAVAILABLE when it may be later.
  */
 export async function migrate(
   url: string,
-  options: { readonly logCount?: number | undefined },
+  options: { readonly logCount?: number | undefined; readonly compatStreams?: boolean | undefined },
 ): Promise<MigratedStore> {
   const { client, session } = await connectSession(url);
   try {
@@ -67,6 +69,9 @@ export async function migrate(
     });
     const store = await createStore(client, options.logCount ?? 1);
     assertFits(store, options.logCount);
+    if (options.compatStreams !== undefined) {
+      await client.query(WRITE_COMPAT_STREAMS.text, [options.compatStreams]);
+    }
     return { storeId: store.store_id, logCount: store.log_count, searchPath: place.searchPath };
   } catch (error) {
     throw openError(error);

@@ -14,6 +14,8 @@ import { listResources } from "./list-resources.js";
 import { migrate, migrationNumber } from "./migrate.js";
 import { ReadBatcher } from "./read-batch.js";
 import { readHistory } from "./read-history.js";
+import { readUnsettled, type UnsettledPage } from "./read-unsettled.js";
+import { type CompatStreamsRow, READ_COMPAT_STREAMS } from "./statements/compat.js";
 import { READ_STORE_HEALTH, type StoreHealthRow, TRY_WRITE } from "./statements/store.js";
 import type { BulkSink, ResourceReader, StoreHealth, StoreIdentity } from "./store.js";
 import { WriteHealth } from "./write-health.js";
@@ -31,6 +33,8 @@ export interface StoreOptions {
   readonly commitConcurrency?: number | undefined;
   /** Hours of history that watches may resume in; 24 by default. */
   readonly retentionHours?: number | undefined;
+  /** Switches the streams of existing operators on or off, for all replicas; undefined: as the store has it. */
+  readonly compatStreams?: boolean | undefined;
   readonly metrics?: Metrics | undefined;
   readonly onIdleError?: ((error: Error) => void) | undefined;
   /** Called after every commit; writers are answered when it settles. */
@@ -47,6 +51,14 @@ export interface PostgresStore {
   readonly reader: ResourceReader;
   readonly log: DurableChangeLog;
   readonly compactor: Compactor;
+  /** Whether the store wants the streams of existing operators. */
+  hasCompatStreams(): Promise<boolean>;
+  /** Walks over the resources that are pending or being deleted: those of one log and, if given, of one shard. */
+  readUnsettled(query: {
+    readonly log: number;
+    readonly shardId: string | undefined;
+    readonly afterId: bigint;
+  }): Promise<UnsettledPage>;
   /** Asks PostgreSQL now how it is, and how the store. */
   health(): Promise<StoreHealth>;
   /** Asks PostgreSQL now for a write: what keeps it from taking one; empty when nothing does. Never rejects. */
@@ -63,7 +75,10 @@ export interface PostgresStore {
  */
 export async function openStore(options: StoreOptions): Promise<PostgresStore> {
   const { metrics } = options;
-  const { searchPath, ...identity } = await migrate(options.databaseUrl, { logCount: options.logCount });
+  const { searchPath, ...identity } = await migrate(options.databaseUrl, {
+    logCount: options.logCount,
+    compatStreams: options.compatStreams,
+  });
   const database: Database = new Database({
     url: options.databaseUrl,
     searchPath,
@@ -114,6 +129,11 @@ export async function openStore(options: StoreOptions): Promise<PostgresStore> {
     reader,
     log,
     compactor,
+    hasCompatStreams: async () => {
+      const [row] = await database.query<CompatStreamsRow>(READ_COMPAT_STREAMS);
+      return row?.compat_streams ?? false;
+    },
+    readUnsettled: (query) => limitLists(() => readUnsettled(database, query)),
     health: async () => {
       const [[row], extents, problem] = await Promise.all([
         database.query<StoreHealthRow>(READ_STORE_HEALTH),

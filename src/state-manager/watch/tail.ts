@@ -31,6 +31,8 @@ export interface TailOptions {
   readonly ringLimits?: RingLimits | undefined;
   /** Called when Redis was found to hold a history that PostgreSQL no longer has: other projections there are as wrong. */
   readonly onLineageLost?: (() => void) | undefined;
+  /** Called when a log has news. */
+  readonly onAdvance?: (() => void) | undefined;
 }
 
 /** Follows every log of the store, once per process. */
@@ -78,6 +80,7 @@ export class Tail {
     const onAdvance = () => {
       this.#version += 1;
       this.wakeups.notify();
+      options.onAdvance?.();
     };
     this.logs = extents.map(({ head }, log) => {
       const onMissed = () => this.#onMissed(log);

@@ -33,6 +33,8 @@ export interface WatchServiceOptions {
   readonly ringLimits?: RingLimits | undefined;
   /** Called when Redis was found to hold a history that PostgreSQL no longer has: other projections there are as wrong. */
   readonly onLineageLost?: (() => void) | undefined;
+  /** Called when a log has news. */
+  readonly onAdvance?: (() => void) | undefined;
 }
 
 /** Streams changes to watchers: the port of the watch room. */
@@ -55,13 +57,19 @@ export class WatchService implements WatchSource {
 
   /** Begins to follow the logs. Rejects when PostgreSQL does not answer. */
   static async start(options: WatchServiceOptions): Promise<WatchService> {
-    const { durable, redis, metrics, logger, ringLimits, onLineageLost } = options;
-    return new WatchService(options, await Tail.start({ durable, redis, metrics, logger, ringLimits, onLineageLost }));
+    const { durable, redis, metrics, logger, ringLimits, onLineageLost, onAdvance } = options;
+    const tail = await Tail.start({ durable, redis, metrics, logger, ringLimits, onLineageLost, onAdvance });
+    return new WatchService(options, tail);
   }
 
   /** Changes this process has just committed: watchers here see them without a detour. */
   offer(changes: readonly Change[]): void {
     this.#context.tail.offer(changes);
+  }
+
+  /** How far this process knows each log. */
+  get heads(): readonly Position[] {
+    return this.#context.tail.logs.map(({ head }) => head);
   }
 
   async open(request: WatchRequest, signal: AbortSignal): Promise<AsyncIterable<WatchBatch>> {

@@ -8,7 +8,7 @@ import { TestHistory } from "../../support/changes.js";
 import { hasRedis, type RedisServer, startRedis } from "../../support/redis.js";
 import { TestLog } from "../../support/test-log.js";
 
-const target = { stream: "rt:{store:0}:events", maxLength: 10_000, idleMs: 60_000, hasCompatStreams: false };
+const target = { stream: "rt:{store:0}:events", maxLength: 10_000, idleMs: 60_000 };
 
 describe.skipIf(!hasRedis)("the publish script", () => {
   let server: RedisServer;
@@ -137,46 +137,6 @@ describe.skipIf(!hasRedis)("the publish script", () => {
     await run(history.appendMany(1));
     await redis.script("FLUSH");
     expect((await run(history.appendMany(1))).type).toBe("appended");
-  });
-
-  describe("with the streams of existing operators", () => {
-    const compatTarget = { ...target, hasCompatStreams: true };
-    const both = (changes: readonly Change[]) => publish(redis, compatTarget, changes, undefined);
-    const entriesOf = async (shard: string) =>
-      (await redis.xrange(`${shard}_stream`, "-", "+")).map(([, fields]) => fields.join(" "));
-
-    it("writes an entry for what an operator acts on, and none for a write of status or labels", async () => {
-      const created = history.append({ type: "ADDED" });
-      const updated = history.append({ previousGeneration: 1n, resource: { generation: 2n } });
-      const status = history.append({ previousGeneration: 2n, resource: { generation: 2n } });
-      const left = history.append({
-        type: "DELETED",
-        previousGeneration: 3n,
-        movedTo: "s1",
-        resource: { generation: 3n },
-      });
-      const arrived = history.append({ type: "ADDED", resource: { shardId: "s1", generation: 4n } });
-      await both([created, updated, status, left, arrived]);
-      const entry = (type: string) => `resource_group apps kind Widget namespace default name a type ${type}`;
-      expect(await entriesOf("s0")).toEqual(["update", "update", "delete"].map(entry));
-      expect(await entriesOf("s1")).toEqual([entry("update")]);
-    });
-
-    it("writes it once with the change, whoever publishes, also when it fills a gap", async () => {
-      const changes = history.appendMany(4, { type: "ADDED" });
-      await both(changes.slice(0, 1));
-      const appender = new LogAppender({ redis, durable, log: 0, target: compatTarget });
-      await appender.append(changes.slice(3));
-      await appender.append(changes.slice(1, 3));
-      expect(await entriesOf("s0")).toHaveLength(4);
-    });
-
-    it("does not fail on a foreign key under the stream's name", async () => {
-      await redis.set("s0_stream", "x");
-      const changes = history.appendMany(2, { type: "ADDED" });
-      expect(await both(changes)).toEqual({ type: "restarted", count: 2 });
-      expect(await stream()).toEqual(changes);
-    });
   });
 
   describe("repaired by the appender", () => {

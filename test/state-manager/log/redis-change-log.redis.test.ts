@@ -39,7 +39,7 @@ describe.skipIf(!hasRedis)("RedisChangeLog", () => {
       redis,
       durable,
       log: 0,
-      target: { stream, maxLength: 1_000, idleMs: 60_000, hasCompatStreams: false },
+      target: { stream, maxLength: 1_000, idleMs: 60_000 },
     }).append(history.appendMany(count));
 
   it("returns what follows a position, up to the limit", async () => {
@@ -78,7 +78,7 @@ describe.skipIf(!hasRedis)("RedisChangeLog", () => {
       redis,
       durable,
       log: 0,
-      target: { stream, maxLength: 1_000, idleMs: 60_000, hasCompatStreams: false },
+      target: { stream, maxLength: 1_000, idleMs: 60_000 },
     }).append(changes);
     expect(await log.read(0, ORIGIN, 10)).toEqual(changes);
     durable.history = history.forkAt(2);
@@ -93,7 +93,7 @@ describe.skipIf(!hasRedis)("RedisChangeLog", () => {
       redis,
       durable,
       log: 0,
-      target: { stream, maxLength: 1_000, idleMs: 60_000, hasCompatStreams: false },
+      target: { stream, maxLength: 1_000, idleMs: 60_000 },
     }).append(history.appendMany(20, spec));
     expect(await log.read(0, ORIGIN, 512)).toEqual(history.changes.slice(0, 5));
     expect(await log.read(0, history.positionAt(5), 512)).toEqual(history.changes.slice(5, 10));

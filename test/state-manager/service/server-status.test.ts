@@ -11,8 +11,13 @@ const never = () => new Promise<never>(() => {});
 const identity = { storeId: "s", programSchema: 4 };
 const step = { seenAt: new Date(), byMs: -7_200_000 };
 
-async function statusOf(askStore: () => Promise<typeof store>, askRedis: (() => Promise<RedisAnswer>) | undefined) {
-  const status = serverStatus({ ...identity, askStore, askRedis, clockStep: () => step })();
+async function statusOf(
+  askStore: () => Promise<typeof store>,
+  askRedis: (() => Promise<RedisAnswer>) | undefined,
+  compat = { isOn: false, problem: "" },
+) {
+  const askCompatStreams = async () => compat;
+  const status = serverStatus({ ...identity, askStore, askRedis, askCompatStreams, clockStep: () => step })();
   await vi.advanceTimersByTimeAsync(2_000);
   return status;
 }
@@ -57,4 +62,13 @@ test("a PostgreSQL that answers and takes no writes is failing, in its words, an
   const status = await statusOf(async () => readOnly, undefined);
   expect(status.postgres).toMatchObject({ state: "FAILING", message: "the database is read-only", version: "18.4" });
   expect(status.store).toMatchObject({ schema: 4 });
+});
+
+test.each([
+  ["DISABLED", "", { isOn: false, problem: "" }],
+  ["OK", "", { isOn: true, problem: "" }],
+  ["FAILING", "OOM", { isOn: true, problem: "OOM" }],
+])("tells of the streams of existing operators: %s", async (state, message, compat) => {
+  const status = await statusOf(async () => store, undefined, compat);
+  expect(status.compatStreams).toMatchObject({ state, message });
 });

@@ -61,6 +61,22 @@ test("0004: resources whose status says that they are not ready are known as suc
   expect(rows.map(({ name }) => name)).toEqual(["unready", "unknown"]);
 });
 
+test("0007: an old store has the streams of existing operators off, until somebody says so, and old programs may go on", async () => {
+  const { url, sql } = await openEmpty();
+  const options = { databaseUrl: url, dir: MIGRATIONS, migrationsTable: "migrations", log: () => {} };
+  await runner({ ...options, direction: "up", count: 5 });
+  await sql("INSERT INTO store (store_id, log_count) VALUES (gen_random_uuid(), 1)");
+  const stored = async () => (await sql("SELECT compat_streams, oldest_program_schema FROM store")).rows;
+  const after = async (compatStreams?: boolean) => {
+    await migrate(url, { compatStreams });
+    return stored();
+  };
+  expect(await after()).toEqual([{ compat_streams: false, oldest_program_schema: 2 }]);
+  expect(await after(true)).toEqual([{ compat_streams: true, oldest_program_schema: 2 }]);
+  expect(await after()).toEqual([{ compat_streams: true, oldest_program_schema: 2 }]);
+  expect(await after(false)).toEqual([{ compat_streams: false, oldest_program_schema: 2 }]);
+});
+
 test("refuses a store that asks for a newer program", async () => {
   const { url, sql } = await openEmpty();
   await migrate(url, {});

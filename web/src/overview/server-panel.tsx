@@ -29,6 +29,12 @@ export function ServerPanel() {
             <Dependency status={data.postgres} />
             <dt>Redis</dt>
             <Dependency status={data.redis} />
+            {data.compatStreams !== undefined && data.compatStreams.state !== DependencyState.DISABLED && (
+              <>
+                <dt>Streams of existing operators</dt>
+                <Dependency status={data.compatStreams} />
+              </>
+            )}
             <dt>Schema</dt>
             <dd>
               {data.storeSchema === data.programSchema

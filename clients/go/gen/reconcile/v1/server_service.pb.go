@@ -333,7 +333,10 @@ type GetServerStatusResponse struct {
 	// The logs, by number; empty while PostgreSQL does not answer.
 	Logs []*LogStatus `protobuf:"bytes,10,rep,name=logs,proto3" json:"logs,omitempty"`
 	// The newest jump of PostgreSQL's clock since this server started; unset when it noticed none.
-	ClockStep     *ClockStep `protobuf:"bytes,11,opt,name=clock_step,json=clockStep,proto3" json:"clock_step,omitempty"`
+	ClockStep *ClockStep `protobuf:"bytes,11,opt,name=clock_step,json=clockStep,proto3" json:"clock_step,omitempty"`
+	// The Redis streams of existing operators (COMPAT_STREAMS), as this server writes them: DISABLED when the store does not want them,
+	// FAILING when Redis refuses an entry or cannot be reached. What is not written waits in the change log, and follows.
+	CompatStreams *DependencyStatus `protobuf:"bytes,12,opt,name=compat_streams,json=compatStreams,proto3" json:"compat_streams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -445,6 +448,13 @@ func (x *GetServerStatusResponse) GetClockStep() *ClockStep {
 	return nil
 }
 
+func (x *GetServerStatusResponse) GetCompatStreams() *DependencyStatus {
+	if x != nil {
+		return x.CompatStreams
+	}
+	return nil
+}
+
 var File_reconcile_v1_server_service_proto protoreflect.FileDescriptor
 
 const file_reconcile_v1_server_service_proto_rawDesc = "" +
@@ -463,7 +473,7 @@ const file_reconcile_v1_server_service_proto_rawDesc = "" +
 	"\x0efloor_revision\x18\x03 \x01(\x03R\rfloorRevision\"k\n" +
 	"\tClockStep\x123\n" +
 	"\aseen_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06seenAt\x12)\n" +
-	"\x02by\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02by\"\xa8\x04\n" +
+	"\x02by\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x02by\"\xef\x04\n" +
 	"\x17GetServerStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12;\n" +
 	"\vserver_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -479,7 +489,8 @@ const file_reconcile_v1_server_service_proto_rawDesc = "" +
 	"\x04logs\x18\n" +
 	" \x03(\v2\x17.reconcile.v1.LogStatusR\x04logs\x126\n" +
 	"\n" +
-	"clock_step\x18\v \x01(\v2\x17.reconcile.v1.ClockStepR\tclockStep*\x89\x01\n" +
+	"clock_step\x18\v \x01(\v2\x17.reconcile.v1.ClockStepR\tclockStep\x12E\n" +
+	"\x0ecompat_streams\x18\f \x01(\v2\x1e.reconcile.v1.DependencyStatusR\rcompatStreams*\x89\x01\n" +
 	"\x0fDependencyState\x12 \n" +
 	"\x1cDEPENDENCY_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DEPENDENCY_STATE_OK\x10\x01\x12\x1c\n" +
@@ -525,13 +536,14 @@ var file_reconcile_v1_server_service_proto_depIdxs = []int32{
 	2,  // 8: reconcile.v1.GetServerStatusResponse.redis:type_name -> reconcile.v1.DependencyStatus
 	3,  // 9: reconcile.v1.GetServerStatusResponse.logs:type_name -> reconcile.v1.LogStatus
 	4,  // 10: reconcile.v1.GetServerStatusResponse.clock_step:type_name -> reconcile.v1.ClockStep
-	1,  // 11: reconcile.v1.ServerService.GetServerStatus:input_type -> reconcile.v1.GetServerStatusRequest
-	5,  // 12: reconcile.v1.ServerService.GetServerStatus:output_type -> reconcile.v1.GetServerStatusResponse
-	12, // [12:13] is the sub-list for method output_type
-	11, // [11:12] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	2,  // 11: reconcile.v1.GetServerStatusResponse.compat_streams:type_name -> reconcile.v1.DependencyStatus
+	1,  // 12: reconcile.v1.ServerService.GetServerStatus:input_type -> reconcile.v1.GetServerStatusRequest
+	5,  // 13: reconcile.v1.ServerService.GetServerStatus:output_type -> reconcile.v1.GetServerStatusResponse
+	13, // [13:14] is the sub-list for method output_type
+	12, // [12:13] is the sub-list for method input_type
+	12, // [12:12] is the sub-list for extension type_name
+	12, // [12:12] is the sub-list for extension extendee
+	0,  // [0:12] is the sub-list for field type_name
 }
 
 func init() { file_reconcile_v1_server_service_proto_init() }

@@ -26,7 +26,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!reconcile/v1/server_service.proto\x12\x0creconcile.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetServerStatusRequest\"\x91\x01\n\x10\x44\x65pendencyStatus\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.reconcile.v1.DependencyState\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12-\n\nround_trip\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"J\n\tLogStatus\x12\x0e\n\x06log_id\x18\x01 \x01(\x05\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\x12\x16\n\x0e\x66loor_revision\x18\x03 \x01(\x03\"_\n\tClockStep\x12+\n\x07seen_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xb3\x03\n\x17GetServerStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12/\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12\x16\n\x0eprogram_schema\x18\x05 \x01(\x05\x12\x14\n\x0cstore_schema\x18\x06 \x01(\x05\x12\x30\n\x08postgres\x18\x07 \x01(\x0b\x32\x1e.reconcile.v1.DependencyStatus\x12\x31\n\rpostgres_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05redis\x18\t \x01(\x0b\x32\x1e.reconcile.v1.DependencyStatus\x12%\n\x04logs\x18\n \x03(\x0b\x32\x17.reconcile.v1.LogStatus\x12+\n\nclock_step\x18\x0b \x01(\x0b\x32\x17.reconcile.v1.ClockStep*\x89\x01\n\x0f\x44\x65pendencyState\x12 \n\x1c\x44\x45PENDENCY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45PENDENCY_STATE_OK\x10\x01\x12\x1c\n\x18\x44\x45PENDENCY_STATE_FAILING\x10\x02\x12\x1d\n\x19\x44\x45PENDENCY_STATE_DISABLED\x10\x03\x32t\n\rServerService\x12\x63\n\x0fGetServerStatus\x12$.reconcile.v1.GetServerStatusRequest\x1a%.reconcile.v1.GetServerStatusResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!reconcile/v1/server_service.proto\x12\x0creconcile.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x18\n\x16GetServerStatusRequest\"\x91\x01\n\x10\x44\x65pendencyStatus\x12,\n\x05state\x18\x01 \x01(\x0e\x32\x1d.reconcile.v1.DependencyState\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12-\n\nround_trip\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"J\n\tLogStatus\x12\x0e\n\x06log_id\x18\x01 \x01(\x05\x12\x15\n\rhead_revision\x18\x02 \x01(\x03\x12\x16\n\x0e\x66loor_revision\x18\x03 \x01(\x03\"_\n\tClockStep\x12+\n\x07seen_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x02\x62y\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xeb\x03\n\x17GetServerStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12/\n\x0bserver_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstarted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08store_id\x18\x04 \x01(\t\x12\x16\n\x0eprogram_schema\x18\x05 \x01(\x05\x12\x14\n\x0cstore_schema\x18\x06 \x01(\x05\x12\x30\n\x08postgres\x18\x07 \x01(\x0b\x32\x1e.reconcile.v1.DependencyStatus\x12\x31\n\rpostgres_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x05redis\x18\t \x01(\x0b\x32\x1e.reconcile.v1.DependencyStatus\x12%\n\x04logs\x18\n \x03(\x0b\x32\x17.reconcile.v1.LogStatus\x12+\n\nclock_step\x18\x0b \x01(\x0b\x32\x17.reconcile.v1.ClockStep\x12\x36\n\x0e\x63ompat_streams\x18\x0c \x01(\x0b\x32\x1e.reconcile.v1.DependencyStatus*\x89\x01\n\x0f\x44\x65pendencyState\x12 \n\x1c\x44\x45PENDENCY_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x45PENDENCY_STATE_OK\x10\x01\x12\x1c\n\x18\x44\x45PENDENCY_STATE_FAILING\x10\x02\x12\x1d\n\x19\x44\x45PENDENCY_STATE_DISABLED\x10\x03\x32t\n\rServerService\x12\x63\n\x0fGetServerStatus\x12$.reconcile.v1.GetServerStatusRequest\x1a%.reconcile.v1.GetServerStatusResponse\"\x03\x90\x02\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +35,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SERVERSERVICE'].methods_by_name['GetServerStatus']._loaded_options = None
   _globals['_SERVERSERVICE'].methods_by_name['GetServerStatus']._serialized_options = b'\220\002\001'
-  _globals['_DEPENDENCYSTATE']._serialized_start=902
-  _globals['_DEPENDENCYSTATE']._serialized_end=1039
+  _globals['_DEPENDENCYSTATE']._serialized_start=958
+  _globals['_DEPENDENCYSTATE']._serialized_end=1095
   _globals['_GETSERVERSTATUSREQUEST']._serialized_start=116
   _globals['_GETSERVERSTATUSREQUEST']._serialized_end=140
   _globals['_DEPENDENCYSTATUS']._serialized_start=143
@@ -46,7 +46,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLOCKSTEP']._serialized_start=366
   _globals['_CLOCKSTEP']._serialized_end=461
   _globals['_GETSERVERSTATUSRESPONSE']._serialized_start=464
-  _globals['_GETSERVERSTATUSRESPONSE']._serialized_end=899
-  _globals['_SERVERSERVICE']._serialized_start=1041
-  _globals['_SERVERSERVICE']._serialized_end=1157
+  _globals['_GETSERVERSTATUSRESPONSE']._serialized_end=955
+  _globals['_SERVERSERVICE']._serialized_start=1097
+  _globals['_SERVERSERVICE']._serialized_end=1213
 # @@protoc_insertion_point(module_scope)

@@ -179,6 +179,7 @@ class GetServerStatusResponse(_message.Message):
     REDIS_FIELD_NUMBER: _builtins.int
     LOGS_FIELD_NUMBER: _builtins.int
     CLOCK_STEP_FIELD_NUMBER: _builtins.int
+    COMPAT_STREAMS_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """The server's version."""
     store_id: _builtins.str
@@ -215,6 +216,12 @@ class GetServerStatusResponse(_message.Message):
     def clock_step(self) -> Global___ClockStep:
         """The newest jump of PostgreSQL's clock since this server started; unset when it noticed none."""
 
+    @_builtins.property
+    def compat_streams(self) -> Global___DependencyStatus:
+        """The Redis streams of existing operators (COMPAT_STREAMS), as this server writes them: DISABLED when the store does not want them,
+        FAILING when Redis refuses an entry or cannot be reached. What is not written waits in the change log, and follows.
+        """
+
     def __init__(
         self,
         *,
@@ -229,10 +236,11 @@ class GetServerStatusResponse(_message.Message):
         redis: Global___DependencyStatus | None = ...,
         logs: _abc.Iterable[Global___LogStatus] | None = ...,
         clock_step: Global___ClockStep | None = ...,
+        compat_streams: Global___DependencyStatus | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_step", b"clock_step", "postgres", b"postgres", "postgres_time", b"postgres_time", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock_step", b"clock_step", "compat_streams", b"compat_streams", "postgres", b"postgres", "postgres_time", b"postgres_time", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_step", b"clock_step", "logs", b"logs", "postgres", b"postgres", "postgres_time", b"postgres_time", "program_schema", b"program_schema", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at", "store_id", b"store_id", "store_schema", b"store_schema", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_step", b"clock_step", "compat_streams", b"compat_streams", "logs", b"logs", "postgres", b"postgres", "postgres_time", b"postgres_time", "program_schema", b"program_schema", "redis", b"redis", "server_time", b"server_time", "started_at", b"started_at", "store_id", b"store_id", "store_schema", b"store_schema", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
