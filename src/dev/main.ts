@@ -16,7 +16,8 @@ import { createWorkerMetrics } from "./worker-metrics.js";
  */
 async function main(): Promise<void> {
   const { scripts, problems } = readAllowedScripts(process.env.EXAMPLES_PROCESS_ALLOW);
-  const { config, secrets } = readConfig(process.env, problems);
+  const { config, secrets, unread } = readConfig(process.env, problems);
+  for (const { variable, advice } of unread) say(`${variable} is not read: ${advice}`);
   mkdirSync(config.dataDir, { recursive: true });
   const logFile = join(config.dataDir, "reconcile.log");
   const logger = createLogger(config.logLevel, pino.destination({ dest: logFile, sync: true }));

@@ -51,6 +51,13 @@ export const SWITCH: Format<boolean> = {
   read: (text) => (text === "true" ? true : text === "false" ? false : undefined),
 };
 
+/** Go's words for yes and no, which the original system reads. */
+export const GO_SWITCH: Format<boolean> = {
+  values: "one of `1`, `t`, `T`, `true`, `True`, `TRUE`, `0`, `f`, `F`, `false`, `False`, `FALSE`",
+  read: (text) =>
+    /^(1|t|T|true|True|TRUE)$/.test(text) ? true : /^(0|f|F|false|False|FALSE)$/.test(text) ? false : undefined,
+};
+
 /** A whole number within bounds, both inclusive. */
 export function wholeNumber(min: number, max: number): Format<number> {
   const read = (text: string) => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);

@@ -1,4 +1,16 @@
-import { HOST, ORIGINS, oneOf, optional, SWITCH, secret, setting, TEXT, url, wholeNumber } from "./config-setting.js";
+import {
+  GO_SWITCH,
+  HOST,
+  ORIGINS,
+  oneOf,
+  optional,
+  SWITCH,
+  secret,
+  setting,
+  TEXT,
+  url,
+  wholeNumber,
+} from "./config-setting.js";
 import { LOG_LEVELS } from "./observability/logger.js";
 
 /** Every variable the state-manager reads. An empty one counts as not set. `docs/operations.md` shows this as a table. */
@@ -13,6 +25,10 @@ export const SETTINGS = {
     ORIGINS,
     "",
     "The web pages that may call from a browser. None by default: a page of another origin can neither read nor write.",
+  ),
+  AUTH_ENABLED: optional(
+    GO_SWITCH,
+    "There is no authentication yet: a server that is to have it does not start. The other `AUTH_*` variables of the original system are not read.",
   ),
   DATABASE_URL: secret(
     url("postgres", "postgresql"),
@@ -40,6 +56,16 @@ export const SETTINGS = {
   REDIS_URL: secret(
     url("redis", "rediss"),
     "The Redis that carries changes between replicas. One replica needs none; with several and no Redis, changes of another replica are seen within a second.",
+  ),
+  REDIS_HOST: optional(HOST, "Instead of `REDIS_URL`: the host name or address of the server."),
+  REDIS_PORT: optional(wholeNumber(1, 65_535), "With `REDIS_HOST`: its port; 6379 when not set."),
+  REDIS_USERNAME: optional(TEXT, "With `REDIS_HOST`: the user, where Redis has several."),
+  REDIS_PASSWORD: secret(TEXT, "With `REDIS_HOST`: the password."),
+  REDIS_DB: optional(wholeNumber(0, 1_000_000), "With `REDIS_HOST`: the number of the database; 0 when not set."),
+  REDIS_SCHEME: optional(oneOf(["redis", "rediss"]), "With `REDIS_HOST`: `rediss` for TLS; `redis` when not set."),
+  REDIS_SKIP_TLS: optional(
+    TEXT,
+    "Of the original system, which speaks TLS to every Redis when it is not set. Here the scheme alone decides, with and without it.",
   ),
   RECONCILE_DATA_DIR: setting(TEXT, "./.reconcile", "Where the bundled PostgreSQL keeps its data."),
   COMMIT_CONCURRENCY: setting(

@@ -2,6 +2,7 @@ import { quote } from "../resource/quote.js";
 import { SETTINGS, type SettingName, type SettingValues } from "./config-settings.js";
 import type { LogLevel } from "./observability/logger.js";
 import { databaseUrlProblems } from "./store/database-url.js";
+import { type UnreadVariable, unreadVariables } from "./unread-variables.js";
 
 /** What the process was told to do. Holds no secret, so it may be logged. */
 export interface Config {
@@ -42,15 +43,20 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads the environment. Throws ConfigError with every problem at once, before anything is started. Other variables are
- * none of our business, but a caller with variables of its own may add the problems that it has found in them.
+ * Reads the environment. Throws ConfigError with every problem at once, before anything is started. Variables
+ * that begin like ours and are none are `unread`. A caller with variables of its own may add the problems that it has found in them.
  */
 export function readConfig(
   env: Environment,
   foundBefore: readonly string[] = [],
-): { readonly config: Config; readonly secrets: Secrets } {
+): { readonly config: Config; readonly secrets: Secrets; readonly unread: readonly UnreadVariable[] } {
   const problems = [...foundBefore, ...conflicts(env)];
   const values = readValues(env, problems);
+  if (values.AUTH_ENABLED === true) {
+    problems.push(
+      "AUTH_ENABLED must not be true: there is no authentication yet, so everybody would be answered; unset it, and let only those reach the server who may",
+    );
+  }
   if (values.DATABASE_URL !== undefined) problems.push(...databaseUrlProblems(values.DATABASE_URL));
   if (problems.length > 0) throw new ConfigError(problems);
   const config = {
@@ -67,13 +73,13 @@ export function readConfig(
     logLevel: values.LOG_LEVEL,
     shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_SECONDS * 1_000,
   };
-  return { config, secrets: { databaseUrl: databaseUrl(values), redisUrl: values.REDIS_URL } };
+  const secrets = { databaseUrl: databaseUrl(values), redisUrl: redisUrl(values) };
+  return { config, secrets, unread: unreadVariables(env) };
 }
 
 function readValues(env: Environment, problems: string[]): SettingValues {
   const entries = Object.entries(SETTINGS).map(([name, { read, values, fallback, isSecret }]) => {
-    // An empty variable is how compose files and shells write "not set".
-    const text = env[name] || undefined;
+    const text = given(env, name);
     const value = text === undefined ? fallback : read(text);
     if (text !== undefined && value === undefined) {
       problems.push(`${name} must be ${values} (${isSecret ? "its value is not shown" : `got ${quote(text)}`})`);
@@ -86,19 +92,62 @@ function readValues(env: Environment, problems: string[]): SettingValues {
 
 /** Settings that are each right and wrong together. */
 function conflicts(env: Environment): string[] {
-  const problems = [];
-  const parts = DATABASE_PARTS.filter((name) => env[name]);
-  if (env.DATABASE_URL && parts.length > 0) {
-    problems.push(`DATABASE_URL must not be set together with ${parts.join(", ")}; remove the one or the others`);
-  } else if (!env.DATABASE_HOST && parts.length > 0) {
-    problems.push(
-      `DATABASE_HOST must be set together with ${parts.join(", ")}; else a bundled PostgreSQL would be started`,
-    );
-  }
-  if (env.COMPAT_STREAMS === "true" && !env.REDIS_URL) {
+  const problems = [
+    ...partsProblems(env, "DATABASE_URL", DATABASE_PARTS, "else a bundled PostgreSQL would be started"),
+    ...partsProblems(env, "REDIS_URL", REDIS_PARTS, "else the server would do without Redis"),
+  ];
+  if (env.COMPAT_STREAMS === "true" && !env.REDIS_URL && !env.REDIS_HOST) {
     problems.push("REDIS_URL must be set with COMPAT_STREAMS=true: that is where the streams are");
   }
   return problems;
+}
+
+/** An address is given as a URL, or as a host and what belongs to it. The first of `parts` is the host. */
+function partsProblems(
+  env: Environment,
+  url: SettingName,
+  parts: readonly SettingName[],
+  otherwise: string,
+): readonly string[] {
+  const [host] = parts;
+  const found = parts.filter((name) => given(env, name) !== undefined);
+  if (host === undefined || found.length === 0) return [];
+  const names = found.join(", ");
+  if (env[url]) return [`${url} must not be set together with ${names}; remove the one or the others`];
+  return found.includes(host) ? [] : [`${host} must be set together with ${names}; ${otherwise}`];
+}
+
+/**
+ * The text of a variable; undefined when it is not set. An empty one is how compose files and shells write that. And Kubernetes sets
+ * `REDIS_PORT=tcp://10.0.0.1:6379` wherever there is a Service `redis`: that is no setting.
+ */
+function given(env: Environment, name: string): string | undefined {
+  const text = env[name] || undefined;
+  return name.endsWith("_PORT") && /^(tcp|udp|sctp):\/\//.test(text ?? "") ? undefined : text;
+}
+
+const REDIS_PARTS: readonly SettingName[] = [
+  "REDIS_HOST",
+  "REDIS_PORT",
+  "REDIS_USERNAME",
+  "REDIS_PASSWORD",
+  "REDIS_DB",
+  "REDIS_SCHEME",
+];
+
+function redisUrl(values: SettingValues): string | undefined {
+  const host = values.REDIS_HOST;
+  if (host === undefined) return values.REDIS_URL;
+  const built = new URL(`${values.REDIS_SCHEME ?? "redis"}://${bracketed(host)}:${values.REDIS_PORT ?? 6379}`);
+  built.username = encodeURIComponent(values.REDIS_USERNAME ?? "");
+  built.password = encodeURIComponent(values.REDIS_PASSWORD ?? "");
+  built.pathname = `/${values.REDIS_DB ?? 0}`;
+  return built.href;
+}
+
+/** As a URL has an IPv6 address. */
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 const DATABASE_PARTS: readonly SettingName[] = [
@@ -113,7 +162,7 @@ const DATABASE_PARTS: readonly SettingName[] = [
 function databaseUrl(values: SettingValues): string | undefined {
   const host = values.DATABASE_HOST;
   if (host === undefined) return values.DATABASE_URL;
-  const built = new URL(`postgres://${host.includes(":") ? `[${host}]` : host}:${values.DATABASE_PORT ?? 5432}`);
+  const built = new URL(`postgres://${bracketed(host)}:${values.DATABASE_PORT ?? 5432}`);
   built.username = encodeURIComponent(values.DATABASE_USERNAME ?? "");
   built.password = encodeURIComponent(values.DATABASE_PASSWORD ?? "");
   built.pathname = encodeURI(values.DATABASE_NAME ?? "");

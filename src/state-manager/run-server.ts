@@ -13,8 +13,9 @@ const FAILED = 1;
  */
 export async function runServer(env: NodeJS.ProcessEnv): Promise<number> {
   try {
-    const { config, secrets } = readConfig(env);
+    const { config, secrets, unread } = readConfig(env);
     const logger = createLogger(config.logLevel);
+    for (const each of unread) logger.warn(each, "a variable of the environment is not read");
     await runUntilSignal({
       start: (signal) => startStateManager({ config, secrets, logger, signal }),
       timeoutMs: config.shutdownTimeoutMs,

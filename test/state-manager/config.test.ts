@@ -1,3 +1,4 @@
+import { Redis } from "ioredis";
 import pg from "pg";
 import { describe, expect, test } from "vitest";
 import { ConfigError, readConfig } from "../../src/state-manager/config.js";
@@ -32,6 +33,7 @@ describe("readConfig", () => {
         shutdownTimeoutMs: 10_000,
       },
       secrets: { databaseUrl: undefined, redisUrl: undefined },
+      unread: [],
     };
     expect(readConfig({})).toEqual(defaults);
     expect(readConfig({ SERVER_PORT: "", DATABASE_URL: "", CORS_ALLOWED_ORIGINS: "", PATH: "/bin" })).toEqual(defaults);
@@ -119,9 +121,92 @@ describe("readConfig", () => {
       { DATABASE_URL: "postgres://u:s3cret@h/d?options=-c%20enable_seqscan%3Don" },
       "DATABASE_URL: options must not set enable_seqscan: the server needs off; remove it",
     ],
+    [
+      { REDIS_URL: "redis://h", REDIS_HOST: "h", REDIS_DB: "1" },
+      "REDIS_URL must not be set together with REDIS_HOST, REDIS_DB; remove the one or the others",
+    ],
+    [
+      { REDIS_PASSWORD: "x" },
+      "REDIS_HOST must be set together with REDIS_PASSWORD; else the server would do without Redis",
+    ],
     [{ COMPAT_STREAMS: "true" }, "REDIS_URL must be set with COMPAT_STREAMS=true: that is where the streams are"],
   ])("refuses settings that contradict each other: %o", (env, problem) => {
     expect(problemsOf(env)).toEqual([problem]);
+  });
+
+  test.each(["1", "t", "T", "true", "True", "TRUE"])(
+    "refuses AUTH_ENABLED=%s: there is no authentication yet",
+    (word) => {
+      expect(problemsOf({ AUTH_ENABLED: word })).toEqual([
+        expect.stringMatching(/^AUTH_ENABLED must not be true: there is no/),
+      ]);
+    },
+  );
+
+  test("takes Go's words for AUTH_ENABLED=false, and refuses a word that is neither", () => {
+    for (const word of ["0", "f", "F", "false", "False", "FALSE", ""])
+      expect(problemsOf({ AUTH_ENABLED: word })).toEqual([]);
+    for (const word of ["maybe", "yes", "tRUE"]) {
+      expect(problemsOf({ AUTH_ENABLED: word })).toEqual([
+        expect.stringMatching(/^AUTH_ENABLED must be one of `1`, `t`/),
+      ]);
+    }
+  });
+
+  test("builds a Redis URL of parts that the client reads back", () => {
+    const { secrets } = readConfig({
+      REDIS_HOST: "::1",
+      REDIS_PORT: "6380",
+      REDIS_USERNAME: "us/er",
+      REDIS_PASSWORD: "p@s:s/%41 ?#",
+      REDIS_DB: "3",
+      REDIS_SCHEME: "rediss",
+      REDIS_SKIP_TLS: "true",
+    });
+    const { options } = new Redis(secrets.redisUrl ?? "", { lazyConnect: true });
+    expect(options).toMatchObject({ host: "::1", port: 6380, username: "us/er", password: "p@s:s/%41 ?#", db: 3 });
+    expect(options.tls).toBeTruthy();
+    const plain = new Redis(readConfig({ REDIS_HOST: "redis" }).secrets.redisUrl ?? "", { lazyConnect: true });
+    expect(plain.options).toMatchObject({ host: "redis", port: 6379, db: 0 });
+    expect(plain.options.tls).toBeFalsy();
+  });
+
+  test("takes what Kubernetes says about a Service for no setting", () => {
+    const links = {
+      REDIS_PORT: "tcp://10.0.0.1:6379",
+      REDIS_SERVICE_HOST: "10.0.0.1",
+      REDIS_SERVICE_PORT_REDIS: "6379",
+      REDIS_PORT_6379_TCP_ADDR: "10.0.0.1",
+      SERVER_PORT: "tcp://10.0.0.2:80",
+    };
+    const { config, secrets, unread } = readConfig({ ...links, REDIS_URL: "redis://r" });
+    expect([config.serverPort, secrets.redisUrl, unread]).toEqual([8080, "redis://r", []]);
+  });
+
+  test("names variables that it does not read, with what may have been meant, and never their value", () => {
+    const { unread } = readConfig({
+      AUTH_ENABLE: "s3cret",
+      AUTH_ISSUER: "https://idp",
+      DATABASE_USER: "u",
+      REDIS_DIAL_TIMEOUT: "5s",
+      REDIS_PASWORD: "s3cret",
+      SERVER_PROT: "80",
+      LOG_FORMAT: "json",
+      LOG_COUNTS: "",
+      RECONCILE_SERVER: "http://h",
+      LOGNAME: "me",
+      PATH: "/bin",
+    });
+    expect(Object.fromEntries(unread.map(({ variable, advice }) => [variable, advice]))).toEqual({
+      AUTH_ENABLE: "did you mean AUTH_ENABLED?",
+      AUTH_ISSUER: "there is no authentication yet; unset it",
+      DATABASE_USER: "did you mean DATABASE_USERNAME?",
+      LOG_FORMAT: expect.stringContaining("docs/operations.md"),
+      REDIS_DIAL_TIMEOUT: expect.stringContaining("docs/operations.md"),
+      REDIS_PASWORD: "did you mean REDIS_PASSWORD?",
+      SERVER_PROT: "did you mean SERVER_PORT?",
+    });
+    expect(JSON.stringify(unread)).not.toContain("s3cret");
   });
 
   test("builds a database URL of parts that the driver reads back", () => {
