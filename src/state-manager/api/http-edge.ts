@@ -34,15 +34,8 @@ export function httpEdge(routes: EdgeRoutes): (request: AnyRequest, response: An
 
 async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyResponse): Promise<void> {
   const { guard, rest, pages, rpc } = routes;
-  toOriginForm(request);
-  const url = request.url ?? "/";
-  const path = pathOf(request);
-  const foreign = guard.refusal(request);
-  if (foreign !== undefined) {
-    const { reason, message } = foreign;
-    refuse(request, response, path, { status: 403, code: Code.PermissionDenied, reason, message });
-    return;
-  }
+  const path = admit(guard, request, response);
+  if (path === undefined) return;
   const cors = guard.corsHeaders(request);
   if (cors !== undefined) for (const [name, value] of Object.entries(cors)) response.setHeader(name, value ?? "");
   if (request.method === "OPTIONS") {
@@ -51,7 +44,7 @@ async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyRe
     return;
   }
   if (path.startsWith("/api/")) {
-    await rest.serve(request, response, path, url.slice(path.length + 1));
+    await rest.serve(request, response, path, (request.url ?? "/").slice(path.length + 1));
     return;
   }
   const page = pages.get(path) ?? dashboardPage(path);
@@ -64,6 +57,17 @@ async function dispatch(routes: EdgeRoutes, request: AnyRequest, response: AnyRe
     const text = `${request.method} is not supported on ${path}; use GET`;
     refuse(request, response, path, { status: 405, code: Code.Unimplemented, reason: "NO_SUCH_METHOD", message: text });
   }
+}
+
+/** The path that is asked for; undefined when the request comes from where it must not, and has been refused. */
+export function admit(guard: OriginGuard, request: AnyRequest, response: AnyResponse): string | undefined {
+  toOriginForm(request);
+  const path = pathOf(request);
+  const foreign = guard.refusal(request);
+  if (foreign === undefined) return path;
+  const { reason, message } = foreign;
+  refuse(request, response, path, { status: 403, code: Code.PermissionDenied, reason, message });
+  return undefined;
 }
 
 const INTERNAL: Refusal = { status: 500, code: Code.Internal, reason: "INTERNAL", message: "internal error" };

@@ -1,11 +1,9 @@
-import { errorToJson } from "@connectrpc/connect/protocol-connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { DomainError } from "../../resource/errors.js";
-import { toConnectError } from "./error-mapping.js";
-import type { AnyRequest, AnyResponse } from "./http-exchange.js";
-import { answer, answerJson, headerOf } from "./http-exchange.js";
+import { Code } from "@connectrpc/connect";
+import { admit } from "./http-edge.js";
+import { type AnyRequest, type AnyResponse, answerJson } from "./http-exchange.js";
 import { type AnyRequestListener, OnePort, type OnePortOptions } from "./one-port.js";
 import { OriginGuard } from "./origin-guard.js";
+import { refuse } from "./refusal.js";
 
 /** The first function that a request of either HTTP version reaches. */
 export type Edge = (request: AnyRequest, response: AnyResponse) => void;
@@ -53,26 +51,15 @@ export class OpenPort {
 
 function startingEdge(guard: OriginGuard, problem: () => string): Edge {
   return (request, response) => {
-    const refusal = guard.refusal(request);
-    const path = (request.url ?? "/").replace(/\?.*$/s, "");
-    if (refusal !== undefined) answerJson(response, 403, JSON.stringify({ error: refusal.message }));
-    else if (path === "/health/live") answerJson(response, 200, '{"status":"live"}');
+    const path = admit(guard, request, response);
+    if (path === "/health/live") answerJson(response, 200, '{"status":"live"}');
     else if (path === "/health/ready") {
       const error = `not ready: ${problem()}`;
       answerJson(response, 503, JSON.stringify({ error, problems: [problem()] }));
-    } else refuse(request, response, `the server is starting: ${problem()}; retry with back-off`);
+    } else if (path !== undefined) {
+      response.setHeader("retry-after", "1");
+      const message = `the server is starting: ${problem()}; retry with back-off`;
+      refuse(request, response, path, { status: 503, code: Code.Unavailable, reason: "STORE_UNAVAILABLE", message });
+    }
   };
-}
-
-/** UNAVAILABLE in the form of each protocol: gRPC's status in the headers, and one body that REST and Connect both read. */
-function refuse(request: AnyRequest, response: AnyResponse, message: string): void {
-  const error = toConnectError(new DomainError("UNAVAILABLE", "STORE_UNAVAILABLE", message));
-  const contentType = headerOf(request.headers, "content-type") ?? "";
-  response.setHeader("retry-after", "1");
-  if (contentType.startsWith("application/grpc")) {
-    const status = new Headers();
-    setTrailerStatus(status, error);
-    for (const [name, value] of status) response.setHeader(name, value);
-    answer(response, 200, contentType, "");
-  } else answerJson(response, 503, JSON.stringify({ ...Object(errorToJson(error, undefined)), error: message }));
 }
