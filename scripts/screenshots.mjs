@@ -22,7 +22,9 @@ const env = { PATH: process.env.PATH, RECONCILE_DATA_DIR: dataDir, SERVER_PORT: 
 const server = spawn(process.execPath, ["dist/src/dev/main.js"], { env, stdio: ["ignore", "pipe", "inherit"] });
 const api = `http://127.0.0.1:${port}/api/v1/groups`;
 try {
-  await new Promise((resolve) => server.stdout.once("data", resolve)); // it speaks when it serves
+  await new Promise((resolve) =>
+    server.stdout.on("data", (text) => String(text).includes(" is running: ") && resolve()),
+  );
   const browser = await chromium.launch({ executablePath: findChromium(), args: ["--no-sandbox"] });
   const overviews = await Promise.all(LOOKS.map((look) => open(browser, look, "/")));
   await declare();

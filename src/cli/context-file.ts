@@ -15,7 +15,8 @@ export interface Context {
 export interface Contexts {
   /** Undefined: none is chosen. */
   readonly current?: string | undefined;
-  readonly contexts: Readonly<Record<string, Context>>;
+  /** By name. A Map: `__proto__` is a name like any other. */
+  readonly contexts: ReadonlyMap<string, Context>;
 }
 
 /** `RECONCILE_CONFIG`, else `reconcile/config.json` where the XDG base directories say. */
@@ -31,12 +32,12 @@ export function readContexts(env: NodeJS.ProcessEnv): Contexts {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    if (isMissing(error)) return { contexts: {} };
+    if (isMissing(error)) return { contexts: new Map() };
     throw usageError(`${file}: ${error instanceof Error ? error.message : error}`);
   }
   try {
     const found: unknown = JSON.parse(text);
-    if (isContexts(found)) return found;
+    if (isContextFile(found)) return { current: found.current, contexts: new Map(Object.entries(found.contexts)) };
   } catch {
     // Said below: it is not what `reconcile config` writes.
   }
@@ -44,10 +45,10 @@ export function readContexts(env: NodeJS.ProcessEnv): Contexts {
 }
 
 /** Replaces the file; only its owner may read it. */
-export function writeContexts(env: NodeJS.ProcessEnv, contexts: Contexts): void {
+export function writeContexts(env: NodeJS.ProcessEnv, { current, contexts }: Contexts): void {
   const file = contextFile(env);
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileDurably(file, `${JSON.stringify(contexts, null, 2)}\n`);
+  writeFileDurably(file, `${JSON.stringify({ current, contexts: Object.fromEntries(contexts) }, null, 2)}\n`);
 }
 
 /** The context of that name, or the current one when none is named. */
@@ -55,13 +56,19 @@ export function chooseContext(env: NodeJS.ProcessEnv, name: string | undefined):
   const { current, contexts } = readContexts(env);
   const chosen = name ?? current;
   if (chosen === undefined) return undefined;
-  const context = contexts[chosen];
+  const context = contexts.get(chosen);
   if (context !== undefined) return context;
-  const known = Object.keys(contexts).join(", ") || "none";
+  const known = [...contexts.keys()].join(", ") || "none";
   throw usageError(`there is no context ${chosen} (known: ${known}); make it with "reconcile config set-context"`);
 }
 
-function isContexts(found: unknown): found is Contexts {
+/** The file as it is written. */
+interface ContextFile {
+  readonly current?: string | undefined;
+  readonly contexts: Readonly<Record<string, Context>>;
+}
+
+function isContextFile(found: unknown): found is ContextFile {
   if (typeof found !== "object" || found === null || !("contexts" in found)) return false;
   const { contexts } = found;
   if (typeof contexts !== "object" || contexts === null) return false;

@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { VERSION } from "../shared/version.js";
 import { EXIT } from "./exit-codes.js";
 import type { Cli } from "./terminal.js";
+import { verbFirst } from "./verb-first.js";
 import { SET_UP, VERBS, type Verb } from "./verbs.js";
 
 /** A command line that was understood. */
@@ -16,7 +17,8 @@ export interface Program {
  * Loads the verb that `args` begin with, and of the others only what the help shows: people feel the time that a command takes to
  * start.
  */
-export async function createProgram(args: readonly string[], cli: Cli): Promise<Program> {
+export async function createProgram(words: readonly string[], cli: Cli): Promise<Program> {
+  const args = verbFirst(words);
   const [first = "", second = ""] = args;
   const wanted = first === "help" ? second : first;
   const isCompleting = first === "complete"; // asked by the script of `reconcile completion`

@@ -18,6 +18,11 @@ export const READY: Goal = { words: "ready", isReached: (resource) => resource !
 /** It is gone. */
 export const DELETED: Goal = { words: "deleted", isReached: (resource) => resource === undefined };
 
+/** The one with that uid is gone, whoever has its name now. */
+export function deletedGoal(uid: string): Goal {
+  return { words: "deleted", isReached: (resource) => resource?.uid !== uid };
+}
+
 /** Its condition of that type has that status, and tells of the stored generation. */
 export function conditionGoal(type: string, status: ConditionStatus): Goal {
   return {

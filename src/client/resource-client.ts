@@ -169,20 +169,24 @@ export class ResourceClient {
 
   /**
    * Removes, or requests the deletion while finalizers hold it; `isNotFound` when there is none. `propagation` says what
-   * becomes of what belongs to it; default: `background`. The first request decides.
+   * becomes of what belongs to it; default: `background`. The first request decides. `uid`: of what was deleted; empty when an
+   * answer was lost.
    */
   async delete(
     key: ResourceKey,
     options: Omit<WriteGuard, "generation"> & WriteOptions & { readonly propagation?: Propagation } = {},
-  ): Promise<{ readonly removed: boolean }> {
+  ): Promise<{ readonly removed: boolean; readonly uid: string }> {
     const { propagation = "background", ...terms } = options;
     const request = { key, ...writeTerms(terms), propagation: PROPAGATION[propagation] };
     return await this.#retried(async (call) => {
       try {
-        return { removed: (await this.#api.deleteResource(request, call)).removed };
+        const { removed, resource } = await this.#api.deleteResource(request, call);
+        return { removed, uid: resource?.uid ?? "" };
       } catch (error) {
         // The answer to an earlier try was lost: that one removed it.
-        if (call.attempt > 1 && !terms.dryRun && isNotFound(ApiError.from(error))) return { removed: true };
+        if (call.attempt > 1 && !terms.dryRun && isNotFound(ApiError.from(error))) {
+          return { removed: true, uid: terms.uid ?? "" };
+        }
         throw error;
       }
     });

@@ -1,4 +1,5 @@
 import { Document, isScalar, visit } from "yaml";
+import { hasInvisible, visible, yamlEscape } from "../resource/visible.js";
 import { exactNumbers } from "./exact.js";
 
 /** How YAML is read and written here: version 1.2, with merge keys, numbers as they are written. */
@@ -12,6 +13,10 @@ export function yamlText(value: unknown): string {
     Pair(_, { key }) {
       if (isScalar(key) && key.value === "<<") key.type = "QUOTE_DOUBLE";
     },
+    Scalar(_, scalar) {
+      if (typeof scalar.value === "string" && hasInvisible(scalar.value, true)) scalar.type = "QUOTE_DOUBLE";
+    },
   });
-  return document.toString({ lineWidth: 0 });
+  // Whatever is invisible stands between double quotes now, where an escape means the same.
+  return visible(document.toString({ lineWidth: 0 }), true, yamlEscape);
 }

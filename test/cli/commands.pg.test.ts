@@ -58,20 +58,20 @@ describe("reconcile apply", () => {
   });
 
   it("shows what would move a cursor instead of obeying it", async () => {
-    const { out } = await run("apply", "-f", file(manifest("trap", '"a\\u001b[2J\\u009b"')));
-    expect(out).toBe("trap/a\\u001b[2J\\u009b created\n");
-    const name = "a\u001b[2J\u009b";
+    const { out } = await run("apply", "-f", file(manifest("trap", '"a\\u001b[2J\\u009b\\u202e"')));
+    expect(out).toBe("trap/a\\u001b[2J\\u009b\\u202e created\n");
+    const name = "a\u001b[2J\u009b\u202e";
     for (const args of [
       ["get", "trap"],
       ["get", "trap", "-o", "yaml"],
       ["get", "trap", "-o", "json"],
       ["describe", "trap", name],
     ]) {
-      expect((await run(...args)).out).not.toMatch(/(?!\n)\p{Cc}/u);
+      expect((await run(...args)).out).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}]/u);
     }
     expect(JSON.parse((await run("get", "trap", name, "-o", "json")).out).name).toBe(name);
     const again = await run("apply", "-f", file((await run("get", "trap", name, "-o", "yaml")).out));
-    expect(again.out).toBe("trap/a\\u001b[2J\\u009b unchanged\n");
+    expect(again.out).toBe("trap/a\\u001b[2J\\u009b\\u202e unchanged\n");
   });
 
   it("applies an owner before what belongs to it, wherever they stand", async () => {
@@ -114,7 +114,7 @@ describe("reconcile apply", () => {
       "shelf/keep unchanged (dry run)\nshelf/drop pruned (dry run)\n",
     );
     expect((await run(...prune)).out).toBe("shelf/keep unchanged\nshelf/drop pruned\n");
-    expect((await run("get", "shelf", "-o", "name")).out).toBe("shelf/keep\nshelf/other\n");
+    expect((await run("get", "shelf", "-o", "name")).out).toBe("shelf.demo/keep\nshelf.demo/other\n");
     expect(await run("apply", "-f", path, "--prune")).toMatchObject({ code: 2 });
   });
 
@@ -175,8 +175,8 @@ describe("reconcile get", () => {
         "",
       ].join("\n"),
     );
-    expect((await run("get", "pen", "-l", "ink in (blue)", "-o", "name")).out).toBe("pen/p1\n");
-    expect((await run("get", "pen", "--pending", "-o", "name")).out).toBe("pen/p2\n");
+    expect((await run("get", "pen", "-l", "ink in (blue)", "-o", "name")).out).toBe("pen.demo/p1\n");
+    expect((await run("get", "pen", "--pending", "-o", "name")).out).toBe("pen.demo/p2\n");
     for (const format of ["json", "yaml"]) {
       const { out } = await run("get", "pen", "-o", format);
       expect(out).toContain("9007199254740993");
@@ -192,10 +192,71 @@ describe("reconcile get", () => {
       out: "",
       err: "error: there is no box/nope in namespace default\n",
     });
-    expect((await run("get", "box", "-n", "empty")).err).toBe(
-      "no box in namespace empty; -A looks in all namespaces\n",
+    expect(await run("get", "box", "-n", "empty")).toEqual({
+      code: 0,
+      out: "",
+      err: "there is no box in namespace empty; -A looks in all namespaces\n",
+    });
+    expect(await run("get", "bax")).toEqual({
+      code: 1,
+      out: "",
+      err: "error: there is no bax in namespace default: the kind bax is not known; did you mean box?\n",
+    });
+    expect((await run("get", "lighthouse", "-A")).err).toMatch(
+      /: the kind lighthouse is not known; kinds there are: .*box/,
     );
-    expect((await run("get", "bax")).err).toMatch(/^no bax in namespace default; kinds there are: .*box/);
+    expect(await run("describe", "bxo/a")).toMatchObject({
+      code: 1,
+      err: "error: there is no bxo/a in namespace default: the kind bxo is not known; did you mean box?\n",
+    });
+    expect(await run("get", "box", "-g", "none")).toMatchObject({
+      code: 1,
+      err: "error: there is no box in namespace default of group none: group none has no kind box; demo has one\n",
+    });
+    expect(await run("work", "--kind", "bxo")).toMatchObject({ code: 1 });
+  });
+
+  it("says with -w that nothing is there, and that a kind is not known, and goes on", async () => {
+    const watch = start(["get", "bax", "-w"], { env: { RECONCILE_SERVER: server.url } });
+    await until(() => watch.err() !== "");
+    watch.interrupt();
+    expect(await watch.ended).toMatchObject({
+      code: 130,
+      err: "there is no bax in namespace default: the kind bax is not known; did you mean box?\n",
+    });
+  });
+
+  it("takes what names a place before the verb too", async () => {
+    const words = ["-n", "default", "-o", "name", "--server", server.url, "get", "box", "a"];
+    expect(await reconcile(words)).toEqual({ code: 0, out: "box.demo/a\n", err: "" });
+    expect((await reconcile(["-A", "config", "get-contexts"])).err).toContain("unknown option '-A'");
+  });
+
+  it("shows groups where kinds of one name are in several, and prints names that are taken back", async () => {
+    const twins = manifest("duo", "d") + manifest("duo", "d").replace("demo", "other.org");
+    await run("apply", "-f", file(twins));
+    await run("apply", "-f", file(manifest("duo", "far/off")), "-n", "elsewhere");
+    expect((await run("get", "duo")).out).toMatch(
+      /^GROUP +NAME +READY.*\n(demo +d|other\.org +d) .*\n(demo +d|other\.org +d) /,
+    );
+    expect((await run("get", "box")).out).toMatch(/^NAME +READY/);
+
+    const here = (await run("get", "duo", "-o", "name")).out.trim().split("\n");
+    expect(here.toSorted()).toEqual(["duo.demo/d", "duo.other.org/d"]);
+    const all = (await run("get", "duo", "-A", "-o", "name")).out.trim().split("\n");
+    expect(all.toSorted()).toEqual(["default/duo.demo/d", "default/duo.other.org/d", "elsewhere/duo.demo/far/off"]);
+    for (const reference of [...here, ...all]) {
+      expect(JSON.parse((await run("get", reference, "-o", "json")).out)).toMatchObject({
+        kind: "duo",
+        group: reference.includes("demo") ? "demo" : "other.org",
+        namespace: reference.startsWith("elsewhere") ? "elsewhere" : "default",
+      });
+      expect((await run("describe", reference)).code).toBe(0);
+    }
+    expect((await run("get", "duo.other.org", "-o", "name")).out).toBe("duo.other.org/d\n");
+    expect((await run("delete", "duo.other.org/d")).out).toBe("duo/d deleted\n");
+    expect((await run("delete", "elsewhere/duo.demo/far/off", "--wait")).out).toBe("duo/far/off deleted\n");
+    expect((await run("history", "elsewhere/duo.demo/far/off")).out).toContain(" DELETED ");
   });
 
   it("asks for the group where a name is in several", async () => {
@@ -363,6 +424,15 @@ describe("reconcile describe, history, wait, delete", () => {
     expect(await run("release", "door/d")).toMatchObject({ code: 1 });
   });
 
+  it("says with --wait that it is gone when it is, whoever has its name by then", async () => {
+    await run("apply", "-f", file(manifest("door", "w", "finalizers: [demo/lock]")));
+    const deleting = start(["delete", "door/w", "--wait"], { env: { RECONCILE_SERVER: server.url } });
+    await until(() => deleting.out() === "door/w deletion requested\n");
+    await run("remove-finalizer", "door/w", "demo/lock", "-m", "the test says so");
+    await run("apply", "-f", file(manifest("door", "w")));
+    expect(await deleting.ended).toEqual({ code: 0, out: "door/w deletion requested\ndoor/w deleted\n", err: "" });
+  });
+
   it("waits for a resource that is not there yet", async () => {
     const waiting = start(["wait", "guest/g", "--for", "condition=Ready=False"], {
       env: { RECONCILE_SERVER: server.url },
@@ -377,8 +447,9 @@ describe("reconcile kinds, work, reconcilers, doctor, version", () => {
   it("tells how the whole is", async () => {
     await run("apply", "-f", file(manifest("job", "j")));
     expect(JSON.parse((await run("work", "--kind", "job", "-o", "json")).out)).toMatchObject([
-      { key: { name: "j" }, reason: "CREATED" },
+      { key: { resource_group: "demo", name: "j" }, reason: "CREATED", last_error: "" },
     ]);
+    expect(JSON.parse((await run("kinds", "-o", "json")).out)[0]).toHaveProperty("not_ready");
     expect((await run("work", "--kind", "job", "--state", "LEASED")).out.trim().split("\n").length).toBe(1);
     expect((await run("reconcilers")).out).toMatch(/^NAME +INSTANCE /);
     const { out, code } = await run("doctor");

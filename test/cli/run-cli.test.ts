@@ -152,6 +152,24 @@ describe("reconcile config", () => {
     });
   });
 
+  it("keeps a context of any name", async () => {
+    const env = { RECONCILE_CONFIG: join(mkdtempSync(join(runDirectory(), "cli-")), "config.json") };
+    const config = (...args: string[]) => reconcile(["config", ...args], { env });
+    for (const name of ["__proto__", "constructor", "toString"]) {
+      expect(await config("use-context", name)).toMatchObject({ code: 2 });
+      expect(await config("set-context", name)).toMatchObject({ code: 2 });
+      expect((await reconcile(["get", "x", "--context", name], { env })).err).toContain(`there is no context ${name}`);
+      expect(await config("set-context", name, "--server", "http://127.0.0.1:1")).toMatchObject({
+        code: 0,
+        out: `context ${name} created\n`,
+      });
+      expect((await reconcile(["get", "x", "--context", name], { env })).err).toContain("127.0.0.1:1 (ECONNREFUSED)");
+    }
+    expect((await config("get-contexts")).out).toContain("*      __proto__ ");
+    await config("delete-context", "__proto__");
+    expect((await config("get-contexts")).out).not.toContain("__proto__");
+  });
+
   it("does not guess what a damaged file means", async () => {
     const env = { RECONCILE_CONFIG: file("{", "config.json") };
     const { code, err } = await reconcile(["get", "x"], { env });

@@ -57,7 +57,7 @@ describe("resource client", () => {
     expect(reported).toMatchObject({ status: { ok: true }, observedGeneration: 2n });
     expect((await client.apply({ key, spec: { a: 3 } })).isChanged).toBe(false);
     expect((await client.apply({ key, spec: { a: 4 } })).isChanged).toBe(true);
-    expect(await client.delete(key)).toEqual({ removed: true });
+    expect(await client.delete(key)).toMatchObject({ removed: true });
     expect(await client.get(key)).toBeUndefined();
   });
 

@@ -1,7 +1,8 @@
 import { Command, type CommandUnknownOpts } from "@commander-js/extra-typings";
-import { type Context, contextFile, readContexts, writeContexts } from "../context-file.js";
+import { type Context, type Contexts, contextFile, readContexts, writeContexts } from "../context-file.js";
 import { usageError } from "../exit-codes.js";
 import { checkUrl } from "../place.js";
+import { printable } from "../printable.js";
 import { Table } from "../printers/table.js";
 import type { Cli } from "../terminal.js";
 
@@ -24,11 +25,11 @@ function setContext(cli: Cli) {
     .option("-g, --group <name>", "the group where none is named")
     .action(async (name, { server, ...defaults }) => {
       const { current, contexts } = readContexts(cli.env);
-      const old = contexts[name];
+      const old = contexts.get(name);
       if (old === undefined && server === undefined) throw usageError(`a new context needs its --server`);
       const context = { ...old, ...defaults, server: checkUrl(server ?? old?.server ?? "") };
-      writeContexts(cli.env, { current: current ?? name, contexts: { ...contexts, [name]: context } });
-      await cli.out.write(`context ${name} ${old === undefined ? "created" : "changed"}\n`);
+      writeContexts(cli.env, { current: current ?? name, contexts: new Map([...contexts, [name, context]]) });
+      await cli.out.write(`context ${printable(name)} ${old === undefined ? "created" : "changed"}\n`);
     });
 }
 
@@ -40,7 +41,7 @@ function useContext(cli: Cli) {
       const { contexts } = readContexts(cli.env);
       checkKnown(contexts, name);
       writeContexts(cli.env, { current: name, contexts });
-      await cli.out.write(`context ${name} is used from now on\n`);
+      await cli.out.write(`context ${printable(name)} is used from now on\n`);
     });
 }
 
@@ -54,7 +55,7 @@ function getContexts(cli: Cli) {
       { title: "NAMESPACE", text: ([, { namespace }]) => namespace ?? "" },
       { title: "GROUP", text: ([, { group }]) => group ?? "" },
     ]);
-    await table.print(Object.entries(contexts));
+    await table.print([...contexts]);
   });
 }
 
@@ -65,13 +66,13 @@ function deleteContext(cli: Cli) {
     .action(async (name) => {
       const { current, contexts } = readContexts(cli.env);
       checkKnown(contexts, name);
-      const { [name]: _, ...others } = contexts;
-      writeContexts(cli.env, { current: current === name ? undefined : current, contexts: others });
-      await cli.out.write(`context ${name} deleted\n`);
+      const others = [...contexts].filter(([other]) => other !== name);
+      writeContexts(cli.env, { current: current === name ? undefined : current, contexts: new Map(others) });
+      await cli.out.write(`context ${printable(name)} deleted\n`);
     });
 }
 
-function checkKnown(contexts: Readonly<Record<string, Context>>, name: string): void {
-  if (contexts[name] !== undefined) return;
-  throw usageError(`there is no context ${name} (known: ${Object.keys(contexts).join(", ") || "none"})`);
+function checkKnown(contexts: Contexts["contexts"], name: string): void {
+  if (contexts.has(name)) return;
+  throw usageError(`there is no context ${name} (known: ${[...contexts.keys()].join(", ") || "none"})`);
 }

@@ -1,9 +1,11 @@
 import { Argument, type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { ClientResource, ResourceClient, ResourceSelection } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
-import { nameOf } from "../name-of.js";
+import { describeFailure } from "../failure-text.js";
+import { isOf, unknownKind } from "../known-kinds.js";
 import { resourceCommand, selectorOption } from "../options.js";
 import type { Place } from "../place.js";
+import { printable } from "../printable.js";
 import {
   RESOURCE_FORMATS,
   type ResourceFormat,
@@ -11,7 +13,7 @@ import {
   resourcePrinter,
 } from "../printers/resource-list.js";
 import { tolerantPrinter } from "../printers/tolerant-printer.js";
-import { inGroup, readTarget, type Target } from "../target.js";
+import { inGroup, lookUpResource, notFound, type Reading, readingsOf, readTarget, type Target } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { withClient } from "../with-client.js";
 
@@ -32,7 +34,9 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
       if (options.watch && options.pending) throw usageError("--watch and --pending do not go together: leave one out");
       const target = kind === undefined ? undefined : readTarget(kind, name);
       await withClient(cli, options, async (client, place) => {
-        const selection = select(place, target, options);
+        const isEverywhere = options.allNamespaces === true;
+        const reading = target && (await read(client, place, target, isEverywhere));
+        const selection = select(place, reading, options);
         const shape = {
           format: options.output,
           isSingle: target?.name !== undefined && !options.allNamespaces,
@@ -41,10 +45,11 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
           hasKinds: kind === undefined,
         };
         const printer = tolerantPrinter(cli, await resourcePrinter(cli.out, shape));
-        if (options.watch) return await follow(cli, client, selection, printer, options.output);
+        const sayEmpty = () => sayNothingFound(cli, client, place, target, isEverywhere);
+        if (options.watch) return await follow(cli, client, selection, printer, { format: options.output, sayEmpty });
         const listing = { pending: options.pending === true, isSummary: isTable(options.output), signal: cli.signal };
         const count = await list(client, selection, printer, listing);
-        if (count === 0) await sayNothingFound(cli, client, place, target, options.allNamespaces === true);
+        if (count === 0) await sayEmpty();
       });
     });
 }
@@ -53,16 +58,31 @@ export function getCommand(cli: Cli): CommandUnknownOpts {
 const FIRST_ROWS = 50;
 const ROWS_AT_ONCE = 500;
 
+/** What a target means: of several readings the one that there is something of, else as it stands. */
+async function read(client: ResourceClient, place: Place, target: Target, isEverywhere: boolean): Promise<Reading> {
+  const readings = readingsOf(target, place);
+  const [asItStands, ...others] = readings;
+  const { name } = target;
+  if (others.length === 0) return asItStands;
+  if (name !== undefined && !isEverywhere) {
+    const found = await lookUpResource(client, place, { ...target, name });
+    return found === undefined ? asItStands : { ...found.key, group: found.key.resourceGroup };
+  }
+  const { kinds } = await client.kinds();
+  return readings.find(({ kind, group }) => kinds.some((known) => isOf(known, kind, group))) ?? asItStands;
+}
+
 function select(
   place: Place,
-  target: Target | undefined,
+  reading: Reading | undefined,
   options: { allNamespaces?: true; selector?: string },
 ): ResourceSelection {
+  const { group, namespace } = reading ?? place;
   return {
-    ...(place.group !== undefined && { resourceGroup: place.group }),
-    ...(target !== undefined && { kind: target.kind }),
-    ...(target?.name !== undefined && { name: target.name }),
-    ...(!options.allNamespaces && { namespace: place.namespace }),
+    ...(group !== undefined && { resourceGroup: group }),
+    ...(reading !== undefined && { kind: reading.kind }),
+    ...(reading?.name !== undefined && { name: reading.name }),
+    ...(!options.allNamespaces && { namespace }),
     ...(options.selector !== undefined && { labelSelector: options.selector }),
   };
 }
@@ -90,7 +110,7 @@ async function list(
   return count;
 }
 
-/** One that was named and is not there is a failure; a kind that has none is told, with what there is. */
+/** One that was named and is not there is a failure, and so is a kind that is not known; a kind that has none is no failure. */
 async function sayNothingFound(
   cli: Cli,
   client: ResourceClient,
@@ -99,13 +119,11 @@ async function sayNothingFound(
   isEverywhere: boolean,
 ): Promise<void> {
   const where = isEverywhere ? "" : ` in namespace ${place.namespace}`;
-  if (target?.name !== undefined)
-    throw new Failure(`there is no ${nameOf({ ...target, name: target.name })}${where}${inGroup(place)}`);
-  const { kinds } = await client.kinds();
-  const isKnown = target === undefined || kinds.some(({ kind }) => kind === target.kind);
-  const known = [...new Set(kinds.map(({ kind }) => kind))].join(", ") || "none";
-  const hint = isKnown ? (isEverywhere ? "" : "; -A looks in all namespaces") : `; kinds there are: ${known}`;
-  await cli.err.write(`no ${target?.kind ?? "resources"}${where}${inGroup(place)}${hint}\n`);
+  if (target?.name !== undefined) throw await notFound(client, place, { ...target, name: target.name }, where);
+  const unknown = target && (await unknownKind(client, readingsOf(target, place)));
+  const text = `there is no ${target?.kind ?? "resource"}${where}${inGroup(place)}`;
+  if (unknown !== undefined) throw new Failure(`${text}: ${unknown}`);
+  await cli.err.write(`${printable(text)}${isEverywhere ? "" : "; -A looks in all namespaces"}\n`);
 }
 
 async function follow(
@@ -113,10 +131,11 @@ async function follow(
   client: ResourceClient,
   selection: ResourceSelection,
   printer: ResourcePrinter,
-  format: ResourceFormat,
+  { format, sayEmpty }: { readonly format: ResourceFormat; readonly sayEmpty: () => Promise<void> },
 ): Promise<void> {
   let isInitial = true;
-  const say = (text: string) => void cli.err.write(`${cli.err.style("yellow", text)}\n`);
+  let isEmpty = true;
+  const say = (text: string) => void cli.err.write(`${cli.err.style("yellow", printable(text))}\n`);
   const options = {
     sendInitialState: true,
     isSummary: isTable(format),
@@ -127,13 +146,18 @@ async function follow(
   for await (const { events } of client.watch(selection, options)) {
     const rows = [];
     for (const event of events) {
-      if (event.type === "SYNCED") isInitial = false;
-      else if (event.type === "RESYNC") {
+      if (event.type === "SYNCED") {
+        isInitial = false;
+        // It may come: a watch goes on, but a misspelt kind is told.
+        if (isEmpty && rows.length === 0) await sayEmpty().catch((error) => say(describeFailure(error).text));
+        isEmpty = false;
+      } else if (event.type === "RESYNC") {
         isInitial = true;
         say("the server no longer has what changed meanwhile; everything there is follows once more");
       } else rows.push({ resource: event.resource, event: isInitial ? "" : event.type });
     }
     if (rows.length > 0) await printer.print(rows);
+    isEmpty &&= rows.length === 0;
   }
 }
 

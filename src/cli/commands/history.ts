@@ -5,6 +5,7 @@ import { documentOf } from "../../manifest/resource-document.js";
 import { yamlText } from "../../manifest/yaml.js";
 import { Failure, usageError } from "../exit-codes.js";
 import { describeFailure } from "../failure-text.js";
+import { isOf } from "../known-kinds.js";
 import { nameOf } from "../name-of.js";
 import { oneResourceCommand } from "../options.js";
 import type { Place } from "../place.js";
@@ -16,7 +17,7 @@ import { HISTORY_COLUMNS } from "../printers/history-table.js";
 import { printEach } from "../printers/print-each.js";
 import { Table } from "../printers/table.js";
 import { recentChanges, type Step } from "../recent-changes.js";
-import { lookUpResource, type NamedTarget, readNamedTarget } from "../target.js";
+import { lookUpResource, type NamedTarget, readingsOf, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { withClient } from "../with-client.js";
 
@@ -52,12 +53,15 @@ export function historyCommand(cli: Cli): CommandUnknownOpts {
 async function findKey(client: ResourceClient, place: Place, target: NamedTarget): Promise<ResourceKey> {
   const found = await lookUpResource(client, place, target);
   if (found !== undefined) return found.key;
-  const { kind, name } = target;
-  const { namespace } = place;
-  if (place.group !== undefined) return { resourceGroup: place.group, kind, namespace, name };
-  const groups = (await client.kinds()).kinds.filter((each) => each.kind === kind).map((each) => each.resourceGroup);
-  const [resourceGroup] = groups;
-  if (resourceGroup !== undefined && groups.length === 1) return { resourceGroup, kind, namespace, name };
+  if (place.group !== undefined) return { resourceGroup: place.group, namespace: place.namespace, ...target };
+  const { kinds } = await client.kinds();
+  const keys = readingsOf(target, place).flatMap(({ kind, group, namespace, name = target.name }) =>
+    kinds
+      .filter((known) => isOf(known, kind, group))
+      .map(({ resourceGroup }) => ({ resourceGroup, kind, namespace, name })),
+  );
+  const [key] = keys;
+  if (key !== undefined && keys.length === 1) return key;
   throw usageError(`there is no ${nameOf(target)}; for the history of a removed one name its --group`);
 }
 

@@ -1,5 +1,7 @@
 import { type CommandUnknownOpts, Option } from "@commander-js/extra-typings";
 import type { ClientListedWork } from "../../client/index.js";
+import { Failure } from "../exit-codes.js";
+import { unknownKind } from "../known-kinds.js";
 import { connectedCommand } from "../options.js";
 import { showAge, showTime } from "../printers/duration.js";
 import { formatOption, printRecords } from "../printers/records.js";
@@ -25,6 +27,9 @@ export function workCommand(cli: Cli): CommandUnknownOpts {
         };
         const items = [];
         for await (const item of client.listWork(filter)) items.push(item);
+        const { kind } = options;
+        const unknown = items.length === 0 && kind !== undefined && (await unknownKind(client, [{ kind, group }]));
+        if (unknown) throw new Failure(unknown);
         const holders = new Map((await client.reconcilers()).map((session) => [session.sessionId, session.instanceId]));
         await printRecords(cli.out, options.output, items, columns(holders));
       }),

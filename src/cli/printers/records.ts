@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import type { Output } from "../terminal.js";
 import { shownJson, shownYaml } from "./shown-text.js";
+import { snakeCase } from "./snake-case.js";
 import { type Column, Table } from "./table.js";
 
 const FORMATS = ["table", "json", "yaml"] as const;
@@ -21,8 +22,8 @@ export async function printRecords<Row>(
     case "table":
       return await new Table(output, columns).print(rows);
     case "json":
-      return await output.write(`${shownJson(rows, 2)}\n`);
+      return await output.write(`${shownJson(snakeCase(rows), 2)}\n`);
     case "yaml":
-      return await output.write(shownYaml(rows));
+      return await output.write(shownYaml(snakeCase(rows)));
   }
 }

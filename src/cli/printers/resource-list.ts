@@ -1,4 +1,5 @@
-import { nameOf } from "../name-of.js";
+import type { ResourceKey } from "../../client/index.js";
+import { printable } from "../printable.js";
 import type { Output } from "../terminal.js";
 import { type ResourceRow, type ResourceTableShape, resourceColumns } from "./resource-table.js";
 import { Table } from "./table.js";
@@ -15,7 +16,7 @@ export interface ResourcePrinter {
 }
 
 /** What is printed, and how. */
-export interface ResourceListOptions extends Omit<ResourceTableShape, "isWide"> {
+export interface ResourceListOptions extends Omit<ResourceTableShape, "isWide" | "hasGroups"> {
   readonly format: ResourceFormat;
   /** One resource was named: JSON is that object and no list of one. */
   readonly isSingle: boolean;
@@ -27,15 +28,41 @@ export async function resourcePrinter(output: Output, options: ResourceListOptio
   switch (format) {
     case "table":
     case "wide": {
-      const table = new Table(output, resourceColumns({ ...options, isWide: format === "wide" }));
-      return { print: (rows) => table.print(rows), end: async () => {} };
+      return tablePrinter(output, { ...options, isWide: format === "wide" });
     }
     case "name":
-      return rowPrinter(output, ({ resource: { key } }) => `${nameOf(key)}\n`);
+      return rowPrinter(output, ({ resource: { key } }) => `${referenceTo(key, options.hasNamespaces)}\n`);
     case "json":
     case "yaml": // a table starts sooner without the YAML package
       return (await import("./document-list.js")).documentPrinter(output, format, options);
   }
+}
+
+/** Shows groups from where kinds of one name turn out to be of several: then the titles come once more. */
+function tablePrinter(output: Output, shape: Omit<ResourceTableShape, "hasGroups">): ResourcePrinter {
+  const groups = new Map<string, string>();
+  let hasGroups = shape.isWide;
+  let table = new Table(output, resourceColumns({ ...shape, hasGroups }));
+  return {
+    async print(rows) {
+      const isMixed = rows.some(({ resource: { key } }) => {
+        const first = groups.get(key.kind) ?? key.resourceGroup;
+        groups.set(key.kind, first);
+        return first !== key.resourceGroup;
+      });
+      if (isMixed && !hasGroups) {
+        hasGroups = true;
+        table = new Table(output, resourceColumns({ ...shape, hasGroups }));
+      }
+      await table.print(rows);
+    },
+    end: async () => {},
+  };
+}
+
+/** What every command takes for a resource, whatever other kinds and namespaces there are: `website.examples/blog`. */
+function referenceTo({ resourceGroup, kind, namespace, name }: ResourceKey, hasNamespaces: boolean): string {
+  return printable(`${hasNamespaces ? `${namespace}/` : ""}${kind}.${resourceGroup}/${name}`);
 }
 
 /** Prints each row on its own. */

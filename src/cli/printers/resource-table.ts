@@ -17,15 +17,17 @@ export interface ResourceTableShape {
   readonly hasNamespaces: boolean;
   /** When resources of several kinds may come. */
   readonly hasKinds: boolean;
+  /** When kinds of one name may be of several groups. */
+  readonly hasGroups: boolean;
   readonly isWide: boolean;
 }
 
 /** The columns of such a table. */
 export function resourceColumns(shape: ResourceTableShape): readonly Column<ResourceRow>[] {
-  const { hasEvents, hasNamespaces, hasKinds, isWide } = shape;
+  const { hasEvents, hasNamespaces, hasKinds, hasGroups, isWide } = shape;
   return [
     ...(hasEvents ? [EVENT] : []),
-    ...(isWide ? [column("GROUP", ({ key }) => key.resourceGroup)] : []),
+    ...(hasGroups ? [column("GROUP", ({ key }) => key.resourceGroup)] : []),
     ...(hasNamespaces ? [column("NAMESPACE", ({ key }) => key.namespace)] : []),
     ...(hasKinds || isWide ? [column("KIND", ({ key }) => key.kind)] : []),
     column("NAME", ({ key }) => key.name),
