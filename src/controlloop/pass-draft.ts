@@ -12,7 +12,7 @@ import { jsonText } from "../client/json-value.js";
 import { mergePatch } from "../resource/merge-patch.js";
 import { type Condition, findConditionIn } from "./conditions.js";
 import { describeError } from "./describe-error.js";
-import { aggregateReady, notReadyAfter, READY } from "./ready.js";
+import { aggregateReady, notReadyAfter, outdated, READY } from "./ready.js";
 import type { ConditionStatus, ReconcileContext } from "./reconciler.js";
 import type { PassOutcome, TerminalError } from "./result.js";
 
@@ -75,7 +75,7 @@ export class PassDraft
     if (this.#readyWhen !== undefined) {
       const stored = this.#item.resource?.statusJson || "null";
       const after = isMerge ? mergePatch(stored, statusJson || "{}") : statusJson || stored;
-      this.#set(aggregateReady(this.#readyWhen, this.#conditionAfter(after)));
+      this.#set(aggregateReady(this.#readyWhen, this.#conditionAfter(after, outcome.type === "done")));
     }
     return create(PassReportSchema, { ...this.#changes(), ...end, statusJson, statusMode });
   }
@@ -102,10 +102,20 @@ export class PassDraft
     this.#conditions.set(condition.type, condition);
   }
 
-  /** Conditions as the report leaves them over a status, which takes the place of all that it does not repeat. */
-  #conditionAfter(statusJson: string): (type: string) => Condition | undefined {
+  /**
+   * Conditions as the report leaves them over a status, which takes the place of all that it does not repeat. Until the generation is
+   * finished, one that tells of an earlier generation says nothing about it.
+   */
+  #conditionAfter(statusJson: string, isFinished: boolean): (type: string) => Condition | undefined {
     const status: unknown = JSON.parse(statusJson);
-    return (type) => this.#conditions.get(type) ?? findConditionIn(status, type);
+    const generation = Number(this.#item.resource?.generation ?? 0n);
+    return (type) => {
+      const condition = this.#conditions.get(type) ?? findConditionIn(status, type);
+      const { observedGeneration = generation } = condition ?? {};
+      return condition !== undefined && !isFinished && observedGeneration < generation
+        ? outdated(type, observedGeneration)
+        : condition;
+    };
   }
 
   #address() {

@@ -30,6 +30,11 @@ export function notReadyAfter(error: string): Condition {
   return { type: READY, status: "False", reason: "ReconcileFailed", message: error };
 }
 
+/** What a condition of an earlier generation says about the one that is not finished yet. */
+export function outdated(type: string, generation: number): Condition {
+  return { type, status: "Unknown", reason: "Outdated", message: `it tells of generation ${generation}` };
+}
+
 /** The server's limit of a condition's message. */
 const MESSAGE_MAX_CHARACTERS = 4_096;
 

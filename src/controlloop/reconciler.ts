@@ -46,7 +46,8 @@ export interface ReconcilerDefinition<Spec, Status> {
   /**
    * Keeps the condition Ready: True after a pass that did not fail when all conditions of these types are True; else it says
    * what is missing. After a failed pass it is False, reason ReconcileFailed, with the error as its message. An empty list:
-   * Ready tells whether the last pass failed. Then the reconciler must not set Ready itself.
+   * Ready tells whether the last pass failed. Then the reconciler must not set Ready itself. While a pass comes back for the same
+   * generation, conditions that an earlier generation left do not count.
    *
    * Default: only `setCondition` and {@link TerminalError} change Ready.
    */

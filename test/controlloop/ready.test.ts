@@ -51,6 +51,18 @@ describe("readyWhen", () => {
     expect(readyOf(draftOver(stored).finished(requeueAfter(10)))).toMatchObject({ reason: "Reconciled" });
   });
 
+  it("does not count what an earlier generation left until this one is finished", () => {
+    const old = { conditions: [{ ...condition("A", "True"), observedGeneration: 2 }] };
+    const outdated = { status: 3, reason: "Outdated", message: "A: it tells of generation 2" };
+    expect(readyOf(draftOver(old).finished(requeueAfter(10)))).toMatchObject(outdated);
+    expect(readyOf(draftOver(old).finished(done()))).toMatchObject({ reason: "Reconciled" });
+    const current = { conditions: [{ ...condition("A", "True"), observedGeneration: 3 }] };
+    expect(readyOf(draftOver(current).finished(requeueAfter(10)))).toMatchObject({ reason: "Reconciled" });
+    const set = draftOver(old);
+    set.setCondition("A", "True", "Fine", "");
+    expect(readyOf(set.finished(requeueAfter(10)))).toMatchObject({ reason: "Reconciled" });
+  });
+
   it("does not count a stored condition that the new status drops", () => {
     expect(readyOf(draftOver(stored).finished(done({ size: 1 })))).toMatchObject({ reason: "NotSet" });
     expect(readyOf(draftOver(stored).finished(done({ size: 1, ...stored })))).toMatchObject({ reason: "Reconciled" });

@@ -145,6 +145,24 @@ describe("create and get", () => {
     expect(body.error).toMatch(/^Validation failed: name must not be "\.+": clients that normalise URLs/);
   });
 
+  test("the first pass of an operator without leases, status and finalizer in one, settles the resource", async () => {
+    const name = freshName();
+    const { body: read } = await call("POST", COLLECTION, { shard_id: "s1", name });
+    const path = `${COLLECTION}/${name}`;
+    const workOf = async () => (await call("GET", `${path}/work`)).body.state;
+    expect(await workOf()).toBe("DUE");
+    const pass = { ...read, status: { ok: true }, finalizers: ["operator"], current_version: 1 };
+    expect((await call("PUT", `${path}/status`, pass)).status).toBe(200);
+    expect(await workOf()).toBe("SETTLED");
+    // The finalizer keeps it then, and whoever put it on has work until it goes.
+    await call("DELETE", path);
+    const deleting = { ...pass, version: 2, current_version: 2 };
+    expect((await call("PUT", `${path}/status`, deleting)).status).toBe(200);
+    expect(await workOf()).toBe("DUE");
+    expect((await call("PUT", path, { ...deleting, finalizers: [] })).status).toBe(200);
+    expect((await call("GET", path)).status).toBe(404);
+  });
+
   test("refuses a finalizer for what is being deleted, and takes the same ones again", async () => {
     const name = freshName();
     expect((await call("POST", COLLECTION, { shard_id: "s1", name, finalizers: ["a", "b"] })).status).toBe(201);
