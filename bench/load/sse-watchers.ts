@@ -8,6 +8,12 @@ export class SseWatchers {
   /** What all of them received, bookmarks included. */
   events = 0;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+  readonly #query: (index: number) => string;
+
+  /** `query`: what the watcher of that number, from 0, asks for; by default all see what is updated. */
+  constructor(query: (index: number) => string = () => "resource_group=bench&kind=widget") {
+    this.#query = query;
+  }
 
   /**
    * Opens `count` of them and resolves when all are connected. The first `probes` call `onFrame` with every frame; the others only
@@ -16,7 +22,7 @@ export class SseWatchers {
   async open(url: string, count: number, probes = 0, onFrame: (frame: string) => void = () => {}): Promise<void> {
     await Promise.all(
       Array.from({ length: count }, async (_, index) => {
-        const stream = await this.#connect(`${url}/api/v1/watch?resource_group=bench&kind=widget`);
+        const stream = await this.#connect(`${url}/api/v1/watch?${this.#query(index)}`);
         stream.on("error", () => {}); // Cut by `close`.
         if (index < probes) this.#read(stream, onFrame);
         else this.#count(stream);

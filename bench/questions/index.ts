@@ -1,5 +1,6 @@
 import type { Question } from "../compare.js";
 import { apply } from "./apply.js";
+import { filters } from "./filters.js";
 import { idle } from "./idle.js";
 import { list } from "./list.js";
 import { logs } from "./logs.js";
@@ -24,6 +25,7 @@ export const questions: readonly Question[] = [
   queue,
   reaction,
   watch,
+  filters,
   list,
   rpc,
   idle,

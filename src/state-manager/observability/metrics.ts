@@ -103,6 +103,11 @@ export function createMetrics() {
       labelNames: ["source"] as const,
       registers,
     }),
+    watchWakeups: new Counter({
+      name: "watch_wakeups_total",
+      help: "Times a watch that waited was woken by news.",
+      registers,
+    }),
     watchers: new Gauge({ name: "watch_watchers", help: "Open watches.", registers }),
 
     workqueueAdds: new Counter({

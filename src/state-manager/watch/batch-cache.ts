@@ -4,10 +4,11 @@ import { filterId } from "./event-filter.js";
 import type { ResumeTokens } from "./resume-token.js";
 import type { RingRead } from "./ring-buffer.js";
 import { MAX_BATCH_EVENTS, MAX_SCANNED, type Step, StepBuilder } from "./step.js";
-import type { WatchBatch } from "./watch.js";
+import type { WatchBatch, WatchEvent } from "./watch.js";
 
 const CACHE_BYTES = 32 * 1024 * 1024;
 const ENTRY_OVERHEAD_BYTES = 500;
+const BOOKMARK: WatchEvent = { type: "BOOKMARK" };
 
 /** The rings steps are made from; `Tail` is one. */
 export interface RingSource {
@@ -45,6 +46,7 @@ export class BatchCache {
   /** Oldest first. */
   readonly #entries = new Set<Entry>();
   #bytes = 0;
+  #bookmark: WatchBatch = { events: [BOOKMARK], resumeToken: "" };
 
   constructor(source: RingSource, tokens: ResumeTokens) {
     this.#source = source;
@@ -69,6 +71,12 @@ export class BatchCache {
         if (group.members === 0) this.#groups.delete(id);
       },
     };
+  }
+
+  /** A BOOKMARK of a position; quiet watches, which are at the same one, share it. */
+  bookmark(token: string): WatchBatch {
+    if (this.#bookmark.resumeToken !== token) this.#bookmark = { events: [BOOKMARK], resumeToken: token };
+    return this.#bookmark;
   }
 
   #compute(

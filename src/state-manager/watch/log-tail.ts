@@ -25,6 +25,10 @@ export interface LogTailOptions {
   readonly redis: RedisChangeLog | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Called right before a change becomes the head. */
+  readonly onAppend?: ((change: Change) => void) | undefined;
+  /** Called right before the head is replaced. */
+  readonly onReset?: (() => void) | undefined;
   /** Called after the ring grew or was reset. */
   readonly onAdvance: () => void;
   /** Called when a poll of PostgreSQL found what the stream did not bring: another replica cannot write it, or to another Redis. */
@@ -131,6 +135,7 @@ export class LogTail {
         break;
       }
       if (change.revision <= revision) continue;
+      this.#options.onAppend?.(change);
       this.#ring.append(change);
       taken += 1;
     }
@@ -242,13 +247,14 @@ export class LogTail {
 
   /** `signals`: their count from before `head` was asked for. */
   #reset(reason: string, head: Position, signals: number): void {
-    const { log, redis, logger, onLineageLost } = this.#options;
+    const { log, redis, logger, onLineageLost, onReset } = this.#options;
     logger.warn(
       { log, reason, from: this.head.revision, to: head.revision },
       "tail starts again at the head of the log",
     );
     redis?.distrust(log);
     if (reason === "LINEAGE_LOST") onLineageLost?.();
+    onReset?.();
     this.#ring.reset(head);
     this.#expected = head;
     this.#wanted = head.revision;

@@ -15,6 +15,8 @@ const MAX_CHARACTERS = 2_048;
 export class ResumeTokens {
   readonly #identity: StoreIdentity;
   readonly #header: Buffer;
+  /** What was encoded last: watches that are woken together stand at one place. */
+  #last: { readonly positions: readonly Position[]; readonly token: string } | undefined;
 
   constructor(identity: StoreIdentity) {
     this.#identity = identity;
@@ -25,6 +27,11 @@ export class ResumeTokens {
 
   /** The token of `positions`, one per log. */
   encode(positions: readonly Position[]): string {
+    if (this.#last?.positions !== positions) this.#last = { positions, token: this.#encode(positions) };
+    return this.#last.token;
+  }
+
+  #encode(positions: readonly Position[]): string {
     const bytes = Buffer.allocUnsafe(HEADER_BYTES + positions.length * POSITION_BYTES);
     this.#header.copy(bytes);
     let offset = HEADER_BYTES;

@@ -42,14 +42,15 @@ export class Tail {
   readonly logs: readonly LogTail[];
   /** Undefined without Redis. */
   readonly redisLog: RedisChangeLog | undefined;
-  /** Woken when any log has news. */
-  readonly wakeups = new Wakeups(WAKE_SPACING_MS);
+  /** Woken when a log has news for them. */
+  readonly wakeups: Wakeups;
   readonly #followers: readonly LogFollower[];
   /** Logs whose stream cannot be followed, and why as far as it is known. */
   readonly #unhealthy: Map<number, unknown>;
   /** When the stream of a log was last found to leave something out, until it brings something again. */
   readonly #missedAt = new Map<number, number>();
   #version = 0;
+  #heads: readonly Position[] | undefined;
   #watchers = 0;
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<readonly LogExtent[]> | undefined;
@@ -69,6 +70,11 @@ export class Tail {
         onLineageLost,
       });
     }
+    this.wakeups = new Wakeups({
+      spacingMs: WAKE_SPACING_MS,
+      heads: () => this.heads,
+      onWake: (watches) => metrics.watchWakeups.inc(watches),
+    });
     const shared = {
       durable,
       redis: this.redisLog,
@@ -76,6 +82,14 @@ export class Tail {
       logger,
       onLineageLost,
       limits: options.ringLimits ?? RING_LIMITS,
+      onAppend: (change: Change) => {
+        this.wakeups.mark(change);
+        this.#heads = undefined;
+      },
+      onReset: () => {
+        this.wakeups.markAll();
+        this.#heads = undefined;
+      },
     };
     const onAdvance = () => {
       this.#version += 1;
@@ -103,6 +117,12 @@ export class Tail {
   /** Changes whenever a log has news: who saw the same version twice missed nothing between. */
   get version(): number {
     return this.#version;
+  }
+
+  /** The newest position of every log; the same object until one changes. */
+  get heads(): readonly Position[] {
+    this.#heads ??= this.logs.map(({ head }) => head);
+    return this.#heads;
   }
 
   /** Changes this process has committed, per log contiguous. */
@@ -150,7 +170,7 @@ export class Tail {
   }
 
   async #readExtents(): Promise<readonly LogExtent[]> {
-    const before = this.logs.map(({ head }) => head);
+    const before = this.heads;
     const extents = await this.#options.durable.extents();
     for (const [log, { head }] of extents.entries()) {
       const known = before[log];

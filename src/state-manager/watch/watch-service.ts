@@ -17,6 +17,8 @@ import type { WatchBatch, WatchRequest, WatchSource } from "./watch.js";
 import { type WatchContext, WatchSession } from "./watch-session.js";
 
 const SETTLE_TIMEOUT_MS = 5_000;
+/** Bookmarks sent before others have their turn: watches that opened together are due together, 5,000 of them for 0.1 s. */
+const BOOKMARKS_PER_TURN = 64;
 
 /** What the watch room works with. */
 export interface WatchServiceOptions {
@@ -43,6 +45,7 @@ export class WatchService implements WatchSource {
   readonly #sessions = new Set<WatchSession>();
   readonly #ticker: NodeJS.Timeout;
   #isStopped = false;
+  #isTicking = false;
 
   private constructor(options: WatchServiceOptions, tail: Tail) {
     const { durable, reader, metrics, identity, bookmarkMs = 5_000 } = options;
@@ -52,7 +55,7 @@ export class WatchService implements WatchSource {
     const cache = new BatchCache(tail, tokens);
     this.#context = { tail, history, initialState, cache, tokens, metrics, sessions: this.#sessions, bookmarkMs };
     // One timer for all watches; a bookmark may be late by its period.
-    this.#ticker = setInterval(() => this.#tick(), Math.min(1_000, bookmarkMs / 4)).unref();
+    this.#ticker = setInterval(() => void this.#tick(), Math.min(1_000, bookmarkMs / 4)).unref();
   }
 
   /** Begins to follow the logs. Rejects when PostgreSQL does not answer. */
@@ -117,8 +120,14 @@ export class WatchService implements WatchSource {
     }
   }
 
-  #tick(): void {
-    for (const session of this.#sessions) session.tick();
+  async #tick(): Promise<void> {
+    if (this.#isTicking) return;
+    this.#isTicking = true;
+    let due = 0;
+    for (const session of this.#sessions) {
+      if (session.tick() && ++due % BOOKMARKS_PER_TURN === 0) await new Promise(setImmediate);
+    }
+    this.#isTicking = false;
   }
 
   /** Refuses positions that PostgreSQL does not know. A position that is a head needs no further look. */

@@ -11,12 +11,12 @@ import { historyReplaced } from "./listed-pages.js";
 import type { ResumeTokens } from "./resume-token.js";
 import { StepBuilder } from "./step.js";
 import type { Tail } from "./tail.js";
-import type { WatchBatch, WatchEvent } from "./watch.js";
+import type { Wait } from "./wakeups.js";
+import type { WatchBatch } from "./watch.js";
 
 const RETRY_BASE_MS = 50;
 const RETRY_MAX_MS = 1_000;
 const RING = { source: "ring" } as const;
-const BOOKMARK: WatchEvent = { type: "BOOKMARK" };
 
 /** What all watches of a process share. */
 export interface WatchContext {
@@ -47,6 +47,8 @@ export class WatchSession {
   readonly #signal: AbortSignal;
   readonly #catchUp: CatchUp;
   readonly #retry = new RetryDelay(RETRY_BASE_MS, RETRY_MAX_MS);
+  /** Set while the watch is open. */
+  #wait: Wait | undefined;
   #positions: readonly Position[];
   #token: string;
   /** Per log the tail's epoch in which a position ahead of it was last checked. */
@@ -71,9 +73,11 @@ export class WatchSession {
     this.#wake();
   }
 
-  /** Wakes the watch when it has been quiet for too long; to be called now and then. */
-  tick(): void {
-    if (this.#isBookmarkDue()) this.#wake();
+  /** Wakes the watch when it has been quiet for too long, and returns whether it was; to be called now and then. */
+  tick(): boolean {
+    const isDue = this.#isBookmarkDue();
+    if (isDue) this.#wake();
+    return isDue;
   }
 
   /** The batches; to be called once. Errors: see `WatchSource.open`. */
@@ -95,12 +99,14 @@ export class WatchSession {
   #register(group: FilterGroup): () => void {
     const { tail, sessions } = this.#context;
     sessions.add(this);
+    const wait = tail.wakeups.join(this.#start.filter, (positions) => this.#goOn(positions));
+    this.#wait = wait;
     const removeWatcher = tail.addWatcher();
     const release = () => {
       this.#signal.removeEventListener("abort", release);
       this.#wake();
-      tail.wakeups.remove(this.#wake);
       if (!sessions.delete(this)) return;
+      wait.leave();
       removeWatcher();
       group.leave();
     };
@@ -116,7 +122,7 @@ export class WatchSession {
         this.#token = this.#context.tokens.encode(end);
         yield this.#sent({ events: [...events, { type: "SYNCED" }], resumeToken: this.#token });
       } else if (events.length > 0) yield this.#sent({ events, resumeToken: "" });
-      else if (this.#isBookmarkDue()) yield this.#sent({ events: [BOOKMARK], resumeToken: "" });
+      else if (this.#isBookmarkDue()) yield this.#sent(this.#context.cache.bookmark(""));
     }
   }
 
@@ -132,7 +138,7 @@ export class WatchSession {
       if (hasEvents(past)) yield this.#sent(past);
       const isSilent = !hasEvents(recent) && !hasEvents(past);
       if (isSilent && (isFirst || this.#isBookmarkDue())) {
-        yield this.#sent({ events: [BOOKMARK], resumeToken: this.#token });
+        yield this.#sent(this.#context.cache.bookmark(this.#token));
       } else if (recent === undefined && past === undefined) await this.#waitForNews(version);
       // The filter left nothing: a long search must let others run.
       else if (isSilent) await new Promise(setImmediate);
@@ -188,15 +194,33 @@ export class WatchSession {
     if (tail.version !== version || this.#isOver()) return Promise.resolve();
     return new Promise((resolve) => {
       this.#resume = resolve;
-      tail.wakeups.add(this.#wake);
+      // Nothing happens between this and the look at the version, so no change is left out.
+      if (this.#isAtHeads()) this.#wait?.forMatch();
+      else this.#wait?.forAny();
     });
   }
 
-  readonly #wake = (): void => {
+  #isAtHeads(): boolean {
+    return this.#context.tail.heads.every(({ revision, fingerprint }, log) => {
+      const position = this.#positions[log];
+      return position?.revision === revision && position.fingerprint === fingerprint;
+    });
+  }
+
+  #wake(): void {
+    this.#goOn(this.#wait?.stop());
+  }
+
+  /** Ends the wait; nothing up to `positions` concerns this watch, so it goes on from there. */
+  #goOn(positions: readonly Position[] | undefined): void {
+    if (positions?.some(({ revision }, log) => revision !== this.#positions[log]?.revision)) {
+      this.#positions = positions;
+      this.#token = this.#context.tokens.encode(positions);
+    }
     this.#retry.cut();
     this.#resume?.();
     this.#resume = undefined;
-  };
+  }
 
   #sent(batch: WatchBatch): WatchBatch {
     this.#sentAt = performance.now();

@@ -157,6 +157,11 @@ describe.skipIf(!hasRedis)("watches while everything breaks (2.2)", () => {
     const back = await one.open({ resumeToken: away });
     await until(async () => back.seen.at(-1)?.revision === BigInt(await headOf()));
     expect(back.seen[0]?.revision).toBe(BigInt(head + 1));
+    // And to one that is empty, from PostgreSQL.
+    await control.flushall();
+    const past = await one.open({ resumeToken: away });
+    await until(async () => past.seen.at(-1)?.revision === BigInt(await headOf()));
+    expect(past.revisions).toEqual(back.revisions);
     // Every way was used, or the test proves less than it says.
     const used = async (metric: "watchEvents" | "publisherAppends", label: string) =>
       [label, (await one.count(metric, label)) + (await two.count(metric, label)) > 0] as const;
