@@ -113,5 +113,5 @@ test("a full disk is 503 with Retry-After, is named by readiness and status, and
   expect(storeSchema).toBeGreaterThan(0);
   await admin.query("DROP TRIGGER full_disk ON events");
   expect((await create()).status).toBe(201);
-  await until(async () => (await ready()) === '{"status":"ready"}');
+  await until(async () => (await ready()).includes('"ready"'));
 });

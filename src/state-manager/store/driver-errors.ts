@@ -59,10 +59,22 @@ export function wordsOf(error: unknown): string {
   return first instanceof Error && first.message !== "" ? first.message : String(first);
 }
 
-/** What keeps PostgreSQL from its work, for operators, in one line. */
+/** What keeps PostgreSQL from its work, for the operator who started the server, in one line. It may name the address. */
 export function problemOf(error: unknown): string {
+  return problemIn(error, wordsOf(error));
+}
+
+/** The same for whoever asks the port, so without the address: `connect ECONNREFUSED`. */
+export function publicProblemOf(error: unknown): string {
+  const original = originalOf(error);
+  const [first] = original instanceof AggregateError ? original.errors : [original];
+  const isSystemError = first instanceof Error && "syscall" in first && "code" in first;
+  return problemIn(error, isSystemError ? `${first.syscall} ${first.code}` : wordsOf(error));
+}
+
+function problemIn(error: unknown, words: string): string {
   const translated = translateDriverError(error);
-  if (isAway(translated)) return `PostgreSQL does not answer (${wordsOf(error)})`;
+  if (isAway(translated)) return `PostgreSQL does not answer (${words})`;
   return translated instanceof Error ? translated.message : String(translated);
 }
 

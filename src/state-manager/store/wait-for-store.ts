@@ -1,6 +1,6 @@
 import { DomainError } from "../../resource/errors.js";
 import { RetryDelay } from "../../shared/retry-delay.js";
-import { problemOf } from "./driver-errors.js";
+import { problemOf, publicProblemOf } from "./driver-errors.js";
 import { UnfitDatabaseError } from "./unfit-database.js";
 
 const RETRY_BASE_MS = 200;
@@ -15,7 +15,7 @@ export async function waitForStore<T>(
   options: {
     readonly waitMs: number;
     readonly signal?: AbortSignal | undefined;
-    /** Told why it waits, before every wait. */
+    /** Told why it waits, before every wait; fit for whoever asks the port. */
     readonly onWaiting: (problem: string) => void;
   },
 ): Promise<T> {
@@ -31,9 +31,8 @@ export async function waitForStore<T>(
       );
       if ("opened" in failure) return failure.opened;
       if (!(failure.error instanceof DomainError) || failure.error.code !== "UNAVAILABLE") throw failure.error;
-      const problem = problemOf(failure.error);
-      if (signal?.aborted || performance.now() >= giveUpAt) throw gaveUp(problem, waitMs);
-      onWaiting(problem);
+      if (signal?.aborted || performance.now() >= giveUpAt) throw gaveUp(problemOf(failure.error), waitMs);
+      onWaiting(publicProblemOf(failure.error));
       await delay.wait();
     }
   } finally {

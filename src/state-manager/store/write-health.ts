@@ -1,4 +1,4 @@
-import { isOutOfRoom, problemOf } from "./driver-errors.js";
+import { isOutOfRoom, publicProblemOf } from "./driver-errors.js";
 
 /** A refusal for want of room is believed for this long when no write is tried: then the next one may find out. */
 const REFUSAL_MAX_AGE_MS = 30_000;
@@ -20,7 +20,7 @@ export class WriteHealth {
 
   /** Takes note of a statement that failed. */
   onFailure(error: unknown): void {
-    if (isOutOfRoom(error)) this.#refusal = { text: problemOf(error), at: this.#now() };
+    if (isOutOfRoom(error)) this.#refusal = { text: publicProblemOf(error), at: this.#now() };
   }
 
   /** Takes note of a commit that wrote. */
@@ -33,7 +33,7 @@ export class WriteHealth {
     try {
       await this.#tryWrite();
     } catch (error) {
-      return problemOf(error);
+      return publicProblemOf(error);
     }
     if (this.#refusal === undefined || this.#now() - this.#refusal.at > REFUSAL_MAX_AGE_MS) return "";
     return this.#refusal.text;
