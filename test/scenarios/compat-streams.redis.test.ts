@@ -1,4 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
+import { createResourceClient } from "../../src/client/index.js";
+import type { Config } from "../../src/state-manager/config.js";
 import { Operator } from "../support/operator.js";
 import { createDatabase } from "../support/postgres.js";
 import { startServerProcess } from "../support/processes.js";
@@ -16,7 +18,7 @@ describe.skipIf(!hasRedis)("operators of an existing installation", { timeout: 9
     const server = await startServerProcess({ databaseUrl, redisUrl: redis.url, env });
     onTestFinished(() => server.program.kill());
     const created = new Set<string>();
-    const writing = create(server.url, "a", 2_000, created);
+    const writing = create(server.url, "a", 2_000, { created });
     await until(() => created.size > 150, PATIENT);
     server.program.signal("SIGKILL");
     await writing;
@@ -100,6 +102,44 @@ describe.skipIf(!hasRedis)("operators of an existing installation", { timeout: 9
     await create(ending.url, "ended", 1);
     expect((await announced(redis)).size).toBe(9);
   });
+
+  it("of other shards go on while one's Redis key is taken, and the server's status says which", async () => {
+    const { redis, databaseUrl, start } = await openWorld();
+    const server = await start(true);
+    const client = createResourceClient(server.url);
+    const blind = await startServer({ databaseUrl });
+    const blindClient = createResourceClient(blind.url);
+    onTestFinished(async () => {
+      client.close();
+      blindClient.close();
+      await blind.stop();
+    });
+    await redis.client().set("s1_stream", "another program's");
+    await create(server.url, "a", 4, { shard: (index) => `s${index % 2}` });
+    expect(await announced(redis)).toEqual(new Set(["a0", "a2"]));
+    const taken = (await client.serverStatus()).compatStreams;
+    expect(taken).toMatchObject({ state: "FAILING", message: expect.stringContaining('key "s1_stream" is no stream') });
+    const without = (await blindClient.serverStatus()).compatStreams;
+    expect(without).toMatchObject({ state: "FAILING", message: expect.stringContaining("REDIS_URL") });
+    await redis.client().del("s1_stream");
+    await until(async () => (await client.serverStatus()).compatStreams.state === "OK", PATIENT);
+    expect(await announced(redis, "s1")).toEqual(new Set(["a1", "a3"]));
+  });
+
+  it("hear of every pending resource once more when Redis loses its data, in a store of several logs", async () => {
+    const { redis, start } = await openWorld();
+    const server = await start(true, { logCount: 3 });
+    const shards = ["s0", "s1", "s2", "s3", "s4"];
+    await create(server.url, "a", 30, { shard: (index) => `s${index % shards.length}` });
+    const lengths = () => Promise.all(shards.map((shard) => redis.client().xlen(`${shard}_stream`)));
+    expect(await lengths()).toEqual([6, 6, 6, 6, 6]);
+    await redis.client().flushall();
+    await create(server.url, "b", 5, { shard: (index) => `s${index}` });
+    await until(async () => (await lengths()).every((length) => length >= 7), PATIENT);
+    await until(async () => (await announced(redis, "s4")).has("b4"), PATIENT);
+    // A write that found the position lost may be announced by the listing and by the log.
+    for (const length of await lengths()) expect(length).toBeLessThanOrEqual(8);
+  });
 });
 
 async function openWorld() {
@@ -107,8 +147,8 @@ async function openWorld() {
   onTestFinished(() => redis.stop());
   const { url: databaseUrl, drop } = await createDatabase();
   onTestFinished(drop);
-  const start = async (compatStreams: boolean | undefined): Promise<TestServer> => {
-    const server = await startServer({ databaseUrl, redisUrl: redis.url, config: { compatStreams } });
+  const start = async (compatStreams: boolean | undefined, config: Partial<Config> = {}): Promise<TestServer> => {
+    const server = await startServer({ databaseUrl, redisUrl: redis.url, config: { compatStreams, ...config } });
     onTestFinished(() => server.stop());
     return server;
   };
@@ -116,12 +156,18 @@ async function openWorld() {
 }
 
 /** Creates up to `count` resources from eight lanes; a lane ends at the first write that fails. */
-async function create(url: string, prefix: string, count: number, created = new Set<string>()): Promise<void> {
+async function create(
+  url: string,
+  prefix: string,
+  count: number,
+  { created = new Set<string>(), shard = (_index: number): string => "s0" } = {},
+): Promise<void> {
   let next = 0;
   const lane = async () => {
     while (next < count) {
-      const name = `${prefix}${next++}`;
-      const body = JSON.stringify({ shard_id: "s0", name, spec: {} });
+      const index = next++;
+      const name = `${prefix}${index}`;
+      const body = JSON.stringify({ shard_id: shard(index), name, spec: {} });
       const response = await fetch(url + RESOURCES, { method: "POST", body }).catch(() => undefined);
       if (response?.status !== 201) return;
       created.add(name);
@@ -136,8 +182,8 @@ async function storedNames(url: string): Promise<ReadonlySet<string>> {
   return new Set(resources.map(({ name }) => name));
 }
 
-async function announced(redis: RedisServer): Promise<ReadonlySet<string>> {
-  const entries = await redis.client().xrange("s0_stream", "-", "+");
+async function announced(redis: RedisServer, shard = "s0"): Promise<ReadonlySet<string>> {
+  const entries = await redis.client().xrange(`${shard}_stream`, "-", "+");
   return new Set(entries.map(([, fields]) => fields[7] ?? ""));
 }
 

@@ -263,7 +263,7 @@ export class CompatStreams {
 
   #describe(): string {
     const problem = this.#checkProblem || this.#laneProblem;
-    const problems = problem === "" ? [] : [`${problem}; entries wait in the change log until Redis takes them`];
+    const problems = problem === "" ? [] : [`${problem}; entries wait in the change log and follow when it is mended`];
     const [apart] = this.#apart.values();
     if (apart !== undefined) {
       const more = this.#apart.size === 1 ? "" : ` and ${this.#apart.size - 1} more`;

@@ -39,9 +39,9 @@ export class StreamKeys {
     return `rt:${this.#storeId}:compat:due`;
   }
 
-  /** How often each entry of a stream of existing operators was added again: a hash by entry id. */
+  /** How often each entry of a stream of existing operators was added again: a hash by entry id. No shard's stream is called so. */
   compatRetries(stream: string): string {
-    return `rt:${this.#storeId}:compat:retries:${stream}`;
+    return `rt:${this.#storeId}:compat:retries:${stream}:counts`;
   }
 
   /** The cache entry of a resource. The parts are encoded so that none can contain the separator. */
