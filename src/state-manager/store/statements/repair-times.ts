@@ -138,7 +138,7 @@ export const REPAIR_ITEMS: Statement = {
         CASE
           WHEN w.lease_token IS NOT NULL THEN
             CASE WHEN w.leased_at > clock.now + ${TOLERANCE} THEN 'leased' END
-          WHEN w.due_at > clock.now + ${LONGEST_WAIT} + ${TOLERANCE} THEN 'ahead'
+          WHEN w.due_at > clock.now + ${TOLERANCE} AND w.due_at > clock.now + ${LONGEST_WAIT} + ${TOLERANCE} THEN 'ahead'
           WHEN $5::bigint > 0 AND w.reason = 'REQUEUE_AFTER' AND w.due_at > clock.now AND NOT ${IS_MOVED_ALREADY} THEN 'moved'
           WHEN w.reason IN ('METADATA_CHANGED', 'STATUS_CHANGED') AND NOT w.is_pending AND w.quarantined_at IS NULL
             AND w.due_at <= clock.now AND NOT EXISTS (
