@@ -9,6 +9,9 @@ import { isServerFinalizer } from "./server-finalizers.js";
 /** Characters of a name: each part of a key, shard, label key and value, annotation key, finalizer. */
 export const NAME_MAX_CHARACTERS = 255;
 
+/** The four parts of a key together, in bytes of UTF-8: an entry of PostgreSQL's index has 2,704, its own fields included. */
+export const KEY_MAX_BYTES = 2_560;
+
 /** Bytes of a whole resource, names and metadata included: an event is read, cached and streamed in one piece. */
 export const RESOURCE_MAX_BYTES = 1_048_576;
 

@@ -2,7 +2,7 @@ import type { Command, MetadataInput, Precondition, ResourceInput } from "./comm
 import { invalidField } from "./errors.js";
 import { checkJsonText } from "./json-text.js";
 import type { ResourceKey } from "./key.js";
-import { checkFits } from "./limits.js";
+import { checkFits, KEY_MAX_BYTES } from "./limits.js";
 import { checkAnnotation, checkFinalizers, checkLabel, checkName, checkPathSegment, checkText } from "./names.js";
 import type { Owner } from "./owner.js";
 import { quote } from "./quote.js";
@@ -37,6 +37,20 @@ export function checkNewKey(key: ResourceKey): void {
   checkPathSegment("kind", key.kind);
   checkPathSegment("namespace", key.namespace);
   checkPathSegment("name", key.name);
+  checkKeySize(key);
+}
+
+/** Four names of 255 characters that take three or four bytes each do not fit an index. */
+function checkKeySize({ resourceGroup, kind, namespace, name }: ResourceKey): void {
+  const text = resourceGroup + kind + namespace + name;
+  // At most three bytes each, so it is seldom counted.
+  if (text.length * 3 <= KEY_MAX_BYTES) return;
+  const bytes = new TextEncoder().encode(text).length;
+  if (bytes <= KEY_MAX_BYTES) return;
+  throw invalidField(
+    "name",
+    `must be shorter: resource_group, kind, namespace and name take ${bytes} bytes of UTF-8 together, the limit is ${KEY_MAX_BYTES}`,
+  );
 }
 
 /** What a status write asks for. */

@@ -173,7 +173,8 @@ export class PostgresCluster {
    */
   #forgetStranger(): void {
     const command = commandLineOf(Number(this.#pidFile()[0]));
-    if (command === undefined || command.includes("postgres")) return;
+    // A program of that name, whatever its path: a folder of that name on the way to a stranger does not count.
+    if (command === undefined || /(^|\/)postgres(:|\s|$)/.test(command)) return;
     rmSync(join(this.#dataDirectory, "postmaster.pid"), { force: true });
   }
 
