@@ -5,7 +5,7 @@ import type { UpgradeCheck } from "./predict-refusals.js";
 export const DUPLICATE_KEYS: UpgradeCheck = {
   what: "a key that is given twice in one object",
   remedy:
-    '"reconcile get KIND NAME -o yaml | reconcile apply -f -" writes a spec again with the last of both, a pass a status',
+    'write each again: "reconcile get KIND NAME -o yaml | reconcile apply -f -" keeps the last of both; the next pass replaces a status',
   find: ({ specJson, statusJson }) => {
     const path = duplicateKey("spec", specJson) ?? duplicateKey("status", statusJson);
     return path === undefined ? undefined : `${path} is there twice`;
