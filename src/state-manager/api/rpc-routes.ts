@@ -9,12 +9,12 @@ import { Health } from "../../../gen/grpc/health/v1/health_pb.js";
 import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { ResourceService as ResourceServiceDescriptor } from "../../../gen/reconcile/v1/resource_service_pb.js";
 import { ServerService } from "../../../gen/reconcile/v1/server_service_pb.js";
-import { duplicateKey, duplicateKeyError } from "../../resource/json-keys.js";
 import type { ResourceService } from "../service/resource-service.js";
 import type { ServerStatus } from "../service/server-status.js";
 import type { WatchSource } from "../watch/watch.js";
 import type { WorkService } from "../work/work-service.js";
 import { clampDeadline } from "./call-deadline.js";
+import { decodeConnectJson } from "./connect-json.js";
 import { addHealth } from "./grpc-health.js";
 import { withPlainMessage } from "./grpc-message.js";
 import type { HealthCheck } from "./health.js";
@@ -63,18 +63,7 @@ const NEVER_COMPRESS_BYTES = 0xffffffff;
 /**
  * `textDecoder` is read by Connect's JSON codec but missing in the type of its options.
  */
-const JSON_OPTIONS = { recursionLimit: RECURSION_LIMIT, textDecoder: { decode: decodeJson } };
-
-/** Without `fatal`, broken UTF-8 would be stored as replacement characters. A byte order mark is skipped. */
-const UTF8 = new TextDecoder("utf-8", { fatal: true });
-
-/** Protobuf's own parser refuses a key that is given twice as well, but does not say where. */
-function decodeJson(bytes: Uint8Array): string {
-  const text = UTF8.decode(bytes);
-  const path = duplicateKey("", text);
-  if (path !== undefined) throw duplicateKeyError(path);
-  return text;
-}
+const JSON_OPTIONS = { recursionLimit: RECURSION_LIMIT, textDecoder: { decode: decodeConnectJson } };
 
 /** Connect, gRPC and gRPC-Web, with reflection and health. Unknown paths are answered with 404. */
 export function rpcRoutes(options: RpcOptions): RpcRoutes {
