@@ -190,6 +190,22 @@ describe.skipIf(chromiumPath === undefined)("the dashboard, in Chromium", () => 
     expect(complaints).toEqual([]);
   });
 
+  test("shows characters that turn the direction of text, and does not obey them", async () => {
+    const name = "txt\u202eexe";
+    await put(name, { "a\u202eb": "c\u202ed" }, "note");
+    const { page } = await openDashboard(browser, server.url);
+    const key = new URLSearchParams({ group: "examples", kind: "note", namespace: "default", name });
+    for (const path of ["/resources?kind=note", `/resource?${key}`, `/edit?${key}`]) {
+      await page.goto(path);
+      await page.getByText("txt\\u202eexe").first().waitFor();
+      expect([path, await page.evaluate<string>("document.title + document.body.innerText")]).toEqual([
+        path,
+        expect.not.stringContaining("\u202e"),
+      ]);
+    }
+    await page.getByText("c\\u202ed").first().waitFor();
+  });
+
   test("loads in less than 300 kB, from nowhere else", async () => {
     const { page } = await openDashboard(browser, server.url);
     let bytes = 0;

@@ -5,6 +5,7 @@ import type { ClientResource } from "../../../src/client/client-resource.js";
 import type { ResourceDraft } from "../../../src/client/resource-draft.js";
 import { sameManifest } from "../../../src/manifest/resource-document.js";
 import type { ResourceKey } from "../../../src/resource/key.js";
+import { visible } from "../../../src/resource/visible.js";
 import { client } from "../api/server.js";
 import { ErrorNote } from "../elements/error-note.js";
 import { pathOf, readKey } from "../shell/pages.js";
@@ -21,7 +22,7 @@ const ATTEMPTS_MAX = 10;
 export default function EditPage() {
   const address = useAddressQuery();
   const key = useMemo(() => readKey(address), [address]);
-  const title = `Edit ${key.kind} ${key.namespace}/${key.name}`;
+  const title = visible(`Edit ${key.kind} ${key.namespace}/${key.name}`);
   usePageTitle(title);
   const [opened, setOpened] = useState<ClientResource>();
   const [error, setError] = useState<unknown>();

@@ -1,5 +1,6 @@
 import { Link } from "wouter";
 import type { ResourceKey } from "../../../src/resource/key.js";
+import { visible } from "../../../src/resource/visible.js";
 import { pathOf } from "../shell/pages.js";
 
 /** Names a resource and leads to its page. */
@@ -9,9 +10,9 @@ export function ResourceLink({ resource }: { readonly resource: ResourceKey | un
   return (
     <Link
       href={pathOf({ resourceGroup, kind, namespace, name })}
-      title={`${resourceGroup}/${kind} ${namespace}/${name}`}
+      title={visible(`${resourceGroup}/${kind} ${namespace}/${name}`)}
     >
-      {kind} {namespace}/{name}
+      {visible(`${kind} ${namespace}/${name}`)}
     </Link>
   );
 }

@@ -1,5 +1,6 @@
 import { Link } from "wouter";
 import type { KindSummary } from "../../../gen/reconcile/v1/resource_service_pb.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Badge } from "../elements/badge.js";
 import { Panel } from "../elements/panel.js";
@@ -47,8 +48,8 @@ function KindRow({ summary }: { readonly summary: KindSummary }) {
   return (
     <tr>
       <td>
-        <Link href={pathOfResources(filters)}>{summary.kind}</Link>{" "}
-        <span className="quiet">{summary.resourceGroup}</span>
+        <Link href={pathOfResources(filters)}>{visible(summary.kind)}</Link>{" "}
+        <span className="quiet">{visible(summary.resourceGroup)}</span>
       </td>
       <td className="number">{summary.resources.toLocaleString("en")}</td>
       <Count of={summary.pending} href={pathOfResources({ ...filters, state: "pending" })} />
@@ -65,7 +66,7 @@ function KindRow({ summary }: { readonly summary: KindSummary }) {
           <Badge tone={summary.resources > 0n ? "warn" : "calm"}>none</Badge>
         ) : (
           <>
-            {summary.reconciler} <span className="quiet">× {summary.sessions}</span>
+            {visible(summary.reconciler)} <span className="quiet">× {summary.sessions}</span>
           </>
         )}
       </td>

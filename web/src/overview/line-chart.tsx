@@ -2,6 +2,7 @@ import { useEffect, useRef } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { useIsDark } from "../shell/theme.js";
+import { axisSize } from "./axis-size.js";
 
 /** A small line over time. `times` are seconds since 1970. It takes its size and its colours from the element around it. */
 export default function LineChart(props: {
@@ -43,6 +44,17 @@ export default function LineChart(props: {
   return <div ref={holder} role="img" aria-label={label} />;
 }
 
+const AXIS_FONT = "11px system-ui";
+
+/** The context's own font is in pixels of the screen, and another one before the first drawing. */
+function measure(context: CanvasRenderingContext2D, text: string): number {
+  context.save();
+  context.font = AXIS_FONT;
+  const { width } = context.measureText(text);
+  context.restore();
+  return width;
+}
+
 /** What is shown, up to now, in seconds. */
 const SPAN_S = 5 * 60;
 
@@ -63,9 +75,9 @@ function options(
     axes: [
       { show: false },
       {
-        size: 38,
+        size: (chart, numbers) => axisSize(numbers, (number) => measure(chart.ctx, number)),
         stroke: text,
-        font: "11px system-ui",
+        font: AXIS_FONT,
         space: 28,
         grid: { stroke: grid, width: 1 },
         ticks: { show: false },

@@ -6,6 +6,7 @@ import {
   type LogStatus,
   ServerService,
 } from "../../../gen/reconcile/v1/server_service_pb.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Badge } from "../elements/badge.js";
 import { ErrorNote } from "../elements/error-note.js";
@@ -67,7 +68,7 @@ function Dependency({ status }: { readonly status: DependencyStatus | undefined 
         {state === DependencyState.OK ? "answers" : "failing"}
       </Badge>{" "}
       {version} {roundTrip !== undefined && <span className="quiet">{durationMs(roundTrip).toFixed(1)} ms</span>}
-      {message !== "" && <div className="wrap">{message}</div>}
+      {message !== "" && <div className="wrap">{visible(message, true)}</div>}
     </dd>
   );
 }

@@ -56,6 +56,10 @@ function Total(props: {
   );
 }
 
+/** More digits than these would not fit on a phone. */
+const EXACT_BELOW = 10_000_000n;
+
 function format(count: bigint): string {
-  return count.toLocaleString("en");
+  if (count < EXACT_BELOW) return count.toLocaleString("en");
+  return count.toLocaleString("en", { notation: "compact", maximumFractionDigits: 1 });
 }

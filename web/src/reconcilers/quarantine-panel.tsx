@@ -1,5 +1,6 @@
 import { useQuery } from "@connectrpc/connect-query";
 import { ReconcilerService, type WorkItem, WorkState } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { ErrorNote } from "../elements/error-note.js";
 import { Panel } from "../elements/panel.js";
@@ -61,7 +62,7 @@ function QuarantineRow({ item }: { readonly item: WorkItem }) {
       <td className="number">
         <Age at={item.dueAt} />
       </td>
-      <td className="wrap">{item.lastError || item.progress}</td>
+      <td className="wrap">{visible(item.lastError || item.progress, true)}</td>
       <td>{item.key && <ReleaseButton of={item.key} />}</td>
     </tr>
   );

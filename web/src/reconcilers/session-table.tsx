@@ -1,6 +1,7 @@
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
 import type { ClientSession } from "../../../src/client/client-work.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Panel } from "../elements/panel.js";
 import { LoadSeries, type SessionRate } from "../overview/load-series.js";
@@ -49,18 +50,18 @@ export function SessionTable({
 function SessionRow({ session, rate }: { readonly session: ClientSession; readonly rate: SessionRate | undefined }) {
   return (
     <tr>
-      <td>{session.name}</td>
-      <td className="mono" title={session.instanceId}>
-        {session.instanceId}
+      <td>{visible(session.name)}</td>
+      <td className="mono" title={visible(session.instanceId)}>
+        {visible(session.instanceId)}
       </td>
-      <td>{session.language}</td>
+      <td>{visible(session.language)}</td>
       <td>
         {session.kinds.map(({ resourceGroup, kind }) => (
           <div key={`${resourceGroup}/${kind}`}>
-            <Link href={pathOfResources({ group: resourceGroup, kind })}>{kind}</Link>
+            <Link href={pathOfResources({ group: resourceGroup, kind })}>{visible(kind)}</Link>
           </div>
         ))}
-        {session.shardIds.length > 0 && <div className="quiet">only in {session.shardIds.join(", ")}</div>}
+        {session.shardIds.length > 0 && <div className="quiet">only in {visible(session.shardIds.join(", "))}</div>}
       </td>
       <td className="number">
         {session.leases} <span className="quiet">of {session.concurrency}</span>

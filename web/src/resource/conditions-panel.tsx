@@ -1,5 +1,6 @@
 import { findConditionIn } from "../../../src/controlloop/conditions.js";
 import { type ShownCondition, splitStatus } from "../../../src/manifest/split-status.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Badge } from "../elements/badge.js";
 import { Panel } from "../elements/panel.js";
@@ -28,12 +29,12 @@ export function ConditionsPanel({ status }: { readonly status: unknown }) {
       <tbody>
         {conditions.map((condition) => (
           <tr key={condition.type}>
-            <td>{condition.type}</td>
+            <td>{visible(condition.type)}</td>
             <td>
               <Badge tone={toneOf(condition)}>{condition.status}</Badge>
             </td>
-            <td>{condition.reason}</td>
-            <td className="wrap">{condition.message}</td>
+            <td>{visible(condition.reason)}</td>
+            <td className="wrap">{visible(condition.message, true)}</td>
             <td className="number">
               <Age at={condition.since} />
             </td>

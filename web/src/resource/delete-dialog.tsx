@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { ClientResource } from "../../../src/client/client-resource.js";
 import type { Propagation } from "../../../src/client/resource-client.js";
+import { visible } from "../../../src/resource/visible.js";
 import { client } from "../api/server.js";
 import { ErrorNote } from "../elements/error-note.js";
 import { Modal } from "../elements/modal.js";
@@ -27,12 +28,12 @@ export function DeleteDialog({
     onClose();
   });
   return (
-    <Modal title={`Delete ${key.kind} ${key.namespace}/${key.name}?`} onClose={onClose}>
+    <Modal title={visible(`Delete ${key.kind} ${key.namespace}/${key.name}?`)} onClose={onClose}>
       <form action={deletion.run}>
         {finalizers.length > 0 && (
           <p>
-            It goes when these have cleaned up: <span className="mono">{finalizers.join(", ")}</span>. The request
-            cannot be taken back.
+            It goes when these have cleaned up: <span className="mono">{visible(finalizers.join(", "))}</span>. The
+            request cannot be taken back.
           </p>
         )}
         <fieldset>

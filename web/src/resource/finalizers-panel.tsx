@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { ClientResource } from "../../../src/client/client-resource.js";
 import type { ClientFinalizerHold } from "../../../src/client/client-work.js";
+import { visible } from "../../../src/resource/visible.js";
 import { client } from "../api/server.js";
 import { ErrorNote } from "../elements/error-note.js";
 import { Modal } from "../elements/modal.js";
@@ -23,9 +24,9 @@ export function FinalizersPanel(props: {
           const hold = holds.find((known) => known.finalizer === finalizer);
           return (
             <div key={finalizer} className="contents">
-              <dt className="mono">{finalizer}</dt>
+              <dt className="mono">{visible(finalizer)}</dt>
               <dd className="row">
-                {hold !== undefined && sayOwner(hold)}
+                {hold !== undefined && visible(sayOwner(hold), true)}
                 {isHeld && (
                   <button type="button" className="danger push" onClick={() => setForced(finalizer)}>
                     Force it off…
@@ -61,7 +62,7 @@ function ForceDialog(props: {
     onClose();
   });
   return (
-    <Modal title={`Force ${finalizer} off?`} onClose={onClose}>
+    <Modal title={visible(`Force ${finalizer} off?`)} onClose={onClose}>
       <form action={removal.run}>
         <p>What it protected may stay behind, and nobody will clean it up. That you did this is recorded.</p>
         <label>

@@ -1,4 +1,5 @@
 import type { ClientResource } from "../../../src/client/client-resource.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Panel } from "../elements/panel.js";
 
@@ -8,9 +9,9 @@ export function MetadataPanel({ resource }: { readonly resource: ClientResource 
     <Panel title="Metadata">
       <dl className="facts">
         <dt>Group</dt>
-        <dd>{resource.key.resourceGroup}</dd>
+        <dd>{visible(resource.key.resourceGroup)}</dd>
         <dt>Shard</dt>
-        <dd>{resource.shardId}</dd>
+        <dd>{visible(resource.shardId)}</dd>
         <dt>Generation</dt>
         <dd>
           {String(resource.generation)}, observed {String(resource.observedGeneration)}
@@ -49,9 +50,7 @@ function Texts({ name, texts }: { readonly name: string; readonly texts: Readonl
       <dt>{name}</dt>
       <dd className="mono">
         {[...texts].map(([key, value]) => (
-          <div key={key}>
-            {key}={value}
-          </div>
+          <div key={key}>{visible(`${key}=${value}`, true)}</div>
         ))}
       </dd>
     </>

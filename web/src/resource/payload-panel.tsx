@@ -3,6 +3,7 @@ import { parseExact } from "../../../src/manifest/exact.js";
 import { yamlText } from "../../../src/manifest/yaml.js";
 import { Panel } from "../elements/panel.js";
 import "./payload-panel.css";
+import { visible } from "../../../src/resource/visible.js";
 
 /** A larger text is shown as it is stored: making YAML of it would freeze the page. */
 const YAML_MAX_CHARACTERS = 100_000;
@@ -30,10 +31,10 @@ export const PayloadPanel = memo(function PayloadPanel({
 
 /** What cannot be made YAML of is shown as it is stored, too. */
 function payloadText(json: string): string {
-  if (json.length > YAML_MAX_CHARACTERS) return json;
+  if (json.length > YAML_MAX_CHARACTERS) return visible(json, true);
   try {
     return yamlText(parseExact(json)).trimEnd();
   } catch {
-    return json;
+    return visible(json, true);
   }
 }

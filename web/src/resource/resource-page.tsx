@@ -2,6 +2,7 @@ import { useState } from "react";
 import { Link } from "wouter";
 import type { ClientResource } from "../../../src/client/client-resource.js";
 import type { ResourceKey } from "../../../src/resource/key.js";
+import { visible } from "../../../src/resource/visible.js";
 import { client } from "../api/server.js";
 import { Badge } from "../elements/badge.js";
 import { ErrorNote } from "../elements/error-note.js";
@@ -74,9 +75,9 @@ function Heading(props: {
     <>
       <div className="row">
         <h1>
-          <Link href={pathOfResources({ group: key.resourceGroup, kind: key.kind })}>{key.kind}</Link>{" "}
-          <span className="quiet">{key.namespace}/</span>
-          {key.name}
+          <Link href={pathOfResources({ group: key.resourceGroup, kind: key.kind })}>{visible(key.kind)}</Link>{" "}
+          <span className="quiet">{visible(key.namespace)}/</span>
+          {visible(key.name)}
         </h1>
         {resource !== undefined && <StateBadge resource={resource} exists={exists} />}
         {exists && (

@@ -11,6 +11,7 @@ import { ErrorNote } from "../elements/error-note.js";
 import { Panel } from "../elements/panel.js";
 import type { Tone } from "../elements/tone.js";
 import "./timeline.css";
+import { visible } from "../../../src/resource/visible.js";
 
 const PAGE_SIZE = 20;
 
@@ -93,9 +94,10 @@ function Changes({ changes }: { readonly changes: readonly FieldChange[] }) {
       <tbody>
         {changes.slice(0, CHANGES_SHOWN).map(({ path, before, after }) => (
           <tr key={path}>
-            <th scope="row">{path}</th>
+            <th scope="row">{visible(path)}</th>
             <td>
-              {before !== undefined && <del>{short(before)}</del>} {after !== undefined && <ins>{short(after)}</ins>}
+              {before !== undefined && <del>{visible(short(before), true)}</del>}{" "}
+              {after !== undefined && <ins>{visible(short(after), true)}</ins>}
             </td>
           </tr>
         ))}

@@ -3,6 +3,7 @@ import { useEffect } from "react";
 import { ReconcilerService } from "../../../gen/reconcile/v1/reconciler_service_pb.js";
 import { type ClientWork, readWork } from "../../../src/client/client-work.js";
 import type { ResourceKey } from "../../../src/resource/key.js";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Badge } from "../elements/badge.js";
 import { Panel } from "../elements/panel.js";
@@ -42,12 +43,12 @@ export function WorkPanel({ of: key, work }: { readonly of: ResourceKey; readonl
     <Panel title="Work" aside={<Badge tone={STATES[state].tone}>{STATES[state].text}</Badge>}>
       <dl className="facts">
         <dt>Reconciler</dt>
-        <dd>{reconciler || "none is there for this kind: nothing will happen until one registers"}</dd>
+        <dd>{visible(reconciler) || "none is there for this kind: nothing will happen until one registers"}</dd>
         {holder !== undefined && (
           <>
             <dt>Held by</dt>
             <dd>
-              {holder.name} {holder.instanceId}
+              {visible(`${holder.name} ${holder.instanceId}`)}
               {item?.leasedAt && (
                 <>
                   {" "}
@@ -62,7 +63,7 @@ export function WorkPanel({ of: key, work }: { readonly of: ResourceKey; readonl
             <dt>Reason</dt>
             <dd>
               {sayReason(item.reason)}
-              {item.message !== "" && item.message !== item.lastError && `: ${item.message}`}
+              {item.message !== "" && item.message !== item.lastError && `: ${visible(item.message, true)}`}
             </dd>
             {item.dueAt !== undefined && (
               <>
@@ -84,7 +85,7 @@ export function WorkPanel({ of: key, work }: { readonly of: ResourceKey; readonl
             {item.progress !== "" && (
               <>
                 <dt>Progress</dt>
-                <dd className="wrap">{item.progress}</dd>
+                <dd className="wrap">{visible(item.progress, true)}</dd>
               </>
             )}
             {item.failures > 0 && (
@@ -102,7 +103,9 @@ export function WorkPanel({ of: key, work }: { readonly of: ResourceKey; readonl
           </>
         )}
       </dl>
-      {item !== undefined && item.lastError !== "" && <p className="note bad wrap mono">{item.lastError}</p>}
+      {item !== undefined && item.lastError !== "" && (
+        <p className="note bad wrap mono">{visible(item.lastError, true)}</p>
+      )}
       {state === "QUARANTINED" && <ReleaseButton of={key} />}
     </Panel>
   );

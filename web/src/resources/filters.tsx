@@ -4,6 +4,7 @@ import { ResourceService } from "../../../gen/reconcile/v1/resource_service_pb.j
 import { ROW_STATES } from "./row.js";
 import { setTableFilters, type TableFilter, type TableQuery } from "./table-query.js";
 import "./filters.css";
+import { visible } from "../../../src/resource/visible.js";
 
 /** What the table is narrowed by. The text works as it is typed; what the server selects by, when it is complete. */
 export function Filters({ query }: { readonly query: TableQuery }) {
@@ -57,7 +58,7 @@ function KindSelect({ query }: { readonly query: TableQuery }) {
         <option value={ALL_KINDS}>All kinds</option>
         {options.map((option) => (
           <option key={option} value={option}>
-            {(JSON.parse(option) as string[]).filter((part) => part !== "").join("/")}
+            {visible((JSON.parse(option) as string[]).filter((part) => part !== "").join("/"))}
           </option>
         ))}
       </select>

@@ -1,5 +1,6 @@
 import { memo } from "react";
 import { Link } from "wouter";
+import { visible } from "../../../src/resource/visible.js";
 import { Age } from "../elements/age.js";
 import { Badge } from "../elements/badge.js";
 import { pathOf } from "../shell/pages.js";
@@ -29,26 +30,24 @@ export const GridRow = memo(function GridRow(props: {
     >
       <Cell className="name">
         <Link href={pathOf(row)} tabIndex={-1}>
-          {row.name}
+          {visible(row.name)}
         </Link>
-        <span className="below quiet">
-          {row.kind} · {row.namespace}
-        </span>
+        <span className="below quiet">{visible(`${row.kind} · ${row.namespace}`)}</span>
       </Cell>
-      <Cell className="minor" title={`${row.resourceGroup}/${row.kind}`}>
-        {row.kind}
+      <Cell className="minor" title={visible(`${row.resourceGroup}/${row.kind}`)}>
+        {visible(row.kind)}
       </Cell>
-      <Cell className="minor">{row.namespace}</Cell>
-      <Cell title={row.message}>
+      <Cell className="minor">{visible(row.namespace)}</Cell>
+      <Cell title={visible(row.message, true)}>
         <Badge tone={tone}>{text}</Badge>
-        <span className="message quiet">{row.state === "ready" ? "" : row.message}</span>
+        <span className="message quiet">{row.state === "ready" ? "" : visible(row.message, true)}</span>
       </Cell>
       <Cell className="minor" title="observed generation / generation">
         <span className={isBehind ? "behind" : "quiet"}>
           {row.observedGeneration}/{row.generation}
         </span>
       </Cell>
-      <Cell className="minor">{row.shardId}</Cell>
+      <Cell className="minor">{visible(row.shardId)}</Cell>
       <Cell className="minor">
         <Age at={row.updatedAt} />
       </Cell>
