@@ -9,6 +9,7 @@ export class SseWatchers {
   events = 0;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
   readonly #query: (index: number) => string;
+  #opened = 0;
 
   /** `query`: what the watcher of that number, from 0, asks for; by default all see what is updated. */
   constructor(query: (index: number) => string = () => "resource_group=bench&kind=widget") {
@@ -22,7 +23,7 @@ export class SseWatchers {
   async open(url: string, count: number, probes = 0, onFrame: (frame: string) => void = () => {}): Promise<void> {
     await Promise.all(
       Array.from({ length: count }, async (_, index) => {
-        const stream = await this.#connect(`${url}/api/v1/watch?${this.#query(index)}`);
+        const stream = await this.#connect(`${url}/api/v1/watch?${this.#query(this.#opened++)}`);
         stream.on("error", () => {}); // Cut by `close`.
         if (index < probes) this.#read(stream, onFrame);
         else this.#count(stream);

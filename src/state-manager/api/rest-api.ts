@@ -9,7 +9,14 @@ import type { CallError, Endpoint, Pipeline } from "./pipeline.js";
 import { resourceJson } from "./resource-json.js";
 import { checkContentCoding, RestBody, readBody } from "./rest-body.js";
 import { answerError, errorJson } from "./rest-dialect.js";
-import { decodeHistoryQuery, decodeListQuery, decodePropagation, decodeWriteOptions } from "./rest-queries.js";
+import {
+  decodeDeleteOptions,
+  decodeHistoryQuery,
+  decodeListQuery,
+  decodeNoQuery,
+  decodeReleaseOptions,
+  decodeWriteOptions,
+} from "./rest-queries.js";
 import { decodeCreate, decodeStatus, decodeUpdate } from "./rest-requests.js";
 import { allowedMethods, keyOf, matchRestPath, REST_PATHS, type RestRoute, type RestTarget } from "./rest-router.js";
 import type { SseWatch } from "./watch-sse.js";
@@ -72,7 +79,7 @@ export class RestApi {
       response.setHeader("allow", allow);
       answerJson(response, 405, errorJson(`${request.method} is not supported on ${path}; use one of ${allow}`));
     } else if (route === "watch") {
-      await this.#watch.serve(request, response, new URLSearchParams(search));
+      await this.#watch.serve(request, response, search);
     } else {
       await this.#unary(route, target, request, response, search);
     }
@@ -103,36 +110,41 @@ export class RestApi {
   }
 
   async #run(route: UnaryRoute, target: RestTarget, request: AnyRequest, search: string): Promise<Reply> {
-    const query = new URLSearchParams(search);
-    if (route === "list") return this.#list(query);
-    if (route === "kinds") return { status: 200, json: kindsJson(await this.#resources.kinds()) };
+    if (route === "list") return this.#list(new URLSearchParams(search));
+    if (route === "kinds") {
+      decodeNoQuery(search);
+      return { status: 200, json: kindsJson(await this.#resources.kinds()) };
+    }
     const key = keyOf(target);
     switch (route) {
       case "work":
+        decodeNoQuery(search);
         return { status: 200, json: workJson(await this.#work.getWork(key)) };
       case "history": {
-        const { entries, nextPageToken } = await this.#resources.history(decodeHistoryQuery(key, query));
+        const { entries, nextPageToken } = await this.#resources.history(decodeHistoryQuery(key, search));
         return { status: 200, json: historyJson(entries), nextPageToken };
       }
       case "get":
         return ok(await this.#resources.get(key, "STRONG"));
       case "release":
-        return ok(await this.#work.releaseQuarantine(key, decodeWriteOptions(query)));
-      case "delete":
-        await this.#resources.delete(key, {}, decodePropagation(query), decodeWriteOptions(query));
+        return ok(await this.#work.releaseQuarantine(key, decodeReleaseOptions(search)));
+      case "delete": {
+        const { propagation, ...options } = decodeDeleteOptions(search);
+        await this.#resources.delete(key, {}, propagation, options);
         return { status: 204 };
+      }
       case "create": {
         const input = decodeCreate(key, await this.#body(request));
-        const created = await this.#resources.create(input, decodeWriteOptions(query));
+        const created = await this.#resources.create(input, decodeWriteOptions(search));
         return { status: 201, json: resourceJson(created) };
       }
       case "update": {
         const { input, expected } = decodeUpdate(key, await this.#body(request));
-        return ok(await this.#resources.update(input, expected, decodeWriteOptions(query)));
+        return ok(await this.#resources.update(input, expected, decodeWriteOptions(search)));
       }
       case "update-status": {
         const write = decodeStatus(key, await this.#body(request));
-        return ok(await this.#resources.updateStatus(write, decodeWriteOptions(query)));
+        return ok(await this.#resources.updateStatus(write, decodeWriteOptions(search)));
       }
     }
   }

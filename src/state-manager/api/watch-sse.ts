@@ -40,15 +40,15 @@ export class SseWatch {
     this.#pipeline = pipeline;
   }
 
-  /** Streams until the client leaves or the watch ends; never rejects. */
-  async serve(request: AnyRequest, response: AnyResponse, query: URLSearchParams): Promise<void> {
+  /** Streams until the client leaves or the watch ends; never rejects. `search`: the query without its question mark. */
+  async serve(request: AnyRequest, response: AnyResponse, search: string): Promise<void> {
     const lastEventId = headerOf(request.headers, "last-event-id");
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const caller = { requestId: headerOf(request.headers, "x-request-id"), signal: gone.signal };
     try {
-      let previousToken = lastEventId ?? query.get("resume_token") ?? "";
-      const batches = this.#open(query, lastEventId, gone.signal);
+      let previousToken = lastEventId ?? new URLSearchParams(search).get("resume_token") ?? "";
+      const batches = this.#open(search, lastEventId, gone.signal);
       for await (const batch of this.#pipeline.stream(ENDPOINT, caller, batches)) {
         if (!response.headersSent) startStream(response);
         await writeAndDrain(response, this.#frames.batch(batch, previousToken), gone.signal);
@@ -61,12 +61,8 @@ export class SseWatch {
     }
   }
 
-  async *#open(
-    query: URLSearchParams,
-    lastEventId: string | undefined,
-    signal: AbortSignal,
-  ): AsyncGenerator<WatchBatch> {
-    const asked = decodeWatchQuery(query);
+  async *#open(search: string, lastEventId: string | undefined, signal: AbortSignal): AsyncGenerator<WatchBatch> {
+    const asked = decodeWatchQuery(search);
     const request: WatchRequest =
       lastEventId === undefined ? asked : { ...asked, sendInitialState: false, resumeToken: lastEventId };
     yield* await this.#source.open(request, signal);

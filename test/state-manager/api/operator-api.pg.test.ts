@@ -48,7 +48,7 @@ describe("dry runs", () => {
     expect((await client.apply(draft)).previous).toBeUndefined();
     await client.update({ ...draft, spec: 3 }, { dryRun: true });
     await client.updateStatus(draft.key, 4, { dryRun: true });
-    expect(await client.delete(draft.key, { dryRun: true })).toEqual({ removed: true });
+    expect(await client.delete(draft.key, { dryRun: true })).toMatchObject({ removed: true });
     await expect(client.create(draft, { dryRun: true })).rejects.toMatchObject({ reason: "ALREADY_EXISTS" });
     await expect(client.forceRemoveFinalizer(draft.key, "f", "x", { dryRun: true })).rejects.toMatchObject({
       code: "NOT_FOUND",
@@ -69,6 +69,10 @@ describe("dry runs", () => {
     expect(reported).toMatchObject({ status: 200, body: { status: "up" } });
     expect((await rest("DELETE", `${path}?dry_run=true`)).status).toBe(204);
     expect((await rest("POST", `${path}/release?dry_run=true`)).status).toBe(400);
+    for (const misspelt of ["dryRun=true", "dry-run=true", "dry%5Frum=true"]) {
+      const refused = await rest("DELETE", `${path}?${misspelt}`);
+      expect(refused).toMatchObject({ status: 400, body: { error: expect.stringContaining("did you mean dry_run?") } });
+    }
     for (const word of ["yes", "", "TRUE "]) {
       const refused = await rest("DELETE", `${path}?dry_run=${encodeURIComponent(word)}`);
       expect(refused).toMatchObject({

@@ -161,6 +161,9 @@ describe("a first request that cannot be served", () => {
     [`&resume_token=${FOREIGN_TOKEN}`, 400, /issued by another store/],
     ["&label_selector=a", 400, /^Validation failed: label_selector/],
     ["&kind=%00", 400, /^Validation failed: kind/],
+    ["&kind=%FF", 400, /^Validation failed: kind must be percent-encoded UTF-8/],
+    ["&send_initial_state=yes", 400, /^Validation failed: send_initial_state must be true or false/],
+    ["&send_initial_stat=true", 400, /did you mean send_initial_state\?/],
   ])("%s is %i", async (query, status, message) => {
     const response = await fetch(`${server.url}/api/v1/watch?resource_group=g${query}`);
     expect(response.status).toBe(status);

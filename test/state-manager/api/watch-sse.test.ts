@@ -29,7 +29,7 @@ async function serve(open: WatchSource["open"]): Promise<string> {
   const pipeline = new Pipeline(limits, createMetrics(), pino({ level: "silent" }));
   const watch = new SseWatch({ open, tokenFor: (heads) => tokens.encode(heads) }, new SseFrames(tokens), pipeline);
   const server = createServer((request, response) => {
-    void watch.serve(request, response, new URL(request.url ?? "", "http://localhost").searchParams);
+    void watch.serve(request, response, new URL(request.url ?? "", "http://localhost").search.slice(1));
   });
   http = server;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -85,7 +85,7 @@ test("a bug tells nothing but that it is one", async () => {
   const url = await serve(() => Promise.reject(new Error("password=hunter2")));
   const response = await fetch(url);
   expect(response.status).toBe(500);
-  expect(await response.text()).toMatch(/^{"error":"internal error; give the operator request id [0-9a-f]{16}"}$/);
+  expect(await response.text()).toMatch(/^{"error":"internal error; give the operator request id [0-9a-f]{16}"}\n$/);
 });
 
 test("a client that leaves ends its watch", async () => {
