@@ -53,6 +53,19 @@ async function repair(setBackMs: number): Promise<void> {
 }
 
 describe("after the database clock ran two hours ahead and was set back", () => {
+  test("what was not quarantined is not afterwards, and what was not pending has no time since when", async () => {
+    for (const name of ["new", "settled"]) await write(work, name);
+    await work.sql("UPDATE work_items SET due_at = now() + interval '2 hours'");
+    await work.sql("UPDATE work_items SET is_pending = false, pending_since = NULL WHERE name = 'settled'");
+    await repair(0);
+    const kept = "quarantined_at IS NULL AS is_free, pending_since IS NULL AS is_settled, due_at <= now() AS is_due";
+    const items = await work.sql(`SELECT name, ${kept} FROM work_items ORDER BY name`);
+    expect(items).toEqual([
+      { name: "new", is_free: true, is_settled: false, is_due: true },
+      { name: "settled", is_free: true, is_settled: true, is_due: true },
+    ]);
+  });
+
   test("no due time lies farther ahead than it could when it was written", async () => {
     await work.queue.register(registration({ backoffBaseMs: 1_000, backoffMaxMs: 60_000 }));
     for (const name of ["created", "failed", "quarantined", "polled", "fresh"]) await write(work, name);

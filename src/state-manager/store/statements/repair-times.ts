@@ -168,7 +168,9 @@ export const REPAIR_ITEMS: Statement = {
           to_char(clock.now AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), round($5::bigint / 1000.0)) ELSE w.message END,
         lease_deadline = CASE f.fault WHEN 'leased' THEN w.lease_deadline - (w.leased_at - clock.now) ELSE w.lease_deadline END,
         leased_at = CASE f.fault WHEN 'leased' THEN clock.now ELSE w.leased_at END,
-        quarantined_at = least(w.quarantined_at, clock.now), pending_since = least(w.pending_since, clock.now)
+        -- least() takes a null for no value at all: what is not quarantined would be from now on.
+        quarantined_at = CASE WHEN w.quarantined_at > clock.now THEN clock.now ELSE w.quarantined_at END,
+        pending_since = CASE WHEN w.pending_since > clock.now THEN clock.now ELSE w.pending_since END
       FROM faulty f, clock
       WHERE (w.resource_group, w.kind, w.namespace, w.name) = (f.resource_group, f.kind, f.namespace, f.name)
         AND f.fault <> 'unwanted'
