@@ -8,7 +8,7 @@ import { World } from "../support/world.js";
 const STORM_MS = 1_000;
 
 describe.skipIf(!hasRedis)("clients that contend for the same keys through two replicas", () => {
-  it("are told the truth in real time, whatever is killed, paused, flushed, restarted and terminated (I2, I3, I7, I8, I10, I12)", {
+  it("are told the truth in real time, whatever is killed, paused, flushed, restarted, terminated and cancelled (I2, I3, I7, I8, I10, I12)", {
     timeout: 120_000,
   }, async () => {
     const seed = chooseSeed();
@@ -27,5 +27,6 @@ function choosePlan(random: Random): readonly FaultName[] {
     random.pick(["flush Redis", "Redis away", "pause Redis"]),
     random.pick(["restart PostgreSQL", "crash PostgreSQL"]),
     "terminate storm",
+    "cancel storm",
   ]);
 }
