@@ -1,13 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { PayloadEncoding } from "../../gen/reconcile/v1/resource_pb.js";
-import { Consistency } from "../../gen/reconcile/v1/resource_service_pb.js";
-import { connect } from "../../src/client/connect.js";
-import { ApiError } from "../../src/client/index.js";
-import { digest, firstDifference, type HistoryEvent } from "../support/history.js";
-import type { LoadOptions } from "../support/load.js";
-import { type Observer, readWireResource } from "../support/observer.js";
+import { describe, expect, it } from "vitest";
+import { firstDifference } from "../support/history.js";
+import { expectForeign, expectTrueCache, tokenOf, writeSome } from "../support/lineage.js";
+import type { Observer } from "../support/observer.js";
 import type { ServerProcess } from "../support/processes.js";
 import { hasRedis } from "../support/redis.js";
 import { until } from "../support/until.js";
@@ -30,10 +26,10 @@ describe.skipIf(!hasRedis)("a database put back to an older copy", { timeout: 90
       const awake = servers === "one paused" ? [b] : [b, a];
       const copy = `${postgres.dataDir}.copy`;
 
-      await write(world, { name: "first" }, 60);
+      await writeSome(world, { name: "first" }, 60);
       const early = await tokenOf(world, a);
       const earlyRevision = (await world.history()).length;
-      await write(world, { name: "second" }, 60);
+      await writeSome(world, { name: "second" }, 60);
       await postgres.stop();
       copyDirectory(postgres.dataDir, copy);
       await postgres.start();
@@ -44,7 +40,7 @@ describe.skipIf(!hasRedis)("a database put back to an older copy", { timeout: 90
         world.observe({ protocol: "grpc", urls: [b], token: early }),
         world.observe({ protocol: "connect", urls: [b, a], sendInitialState: true }),
       ];
-      await write(world, { name: "lost" }, 120);
+      await writeSome(world, { name: "lost" }, 120);
       const lost = await world.history();
       await until(() => witnesses.every(({ revision }) => revision === lost.length), {
         ...PATIENT,
@@ -73,11 +69,11 @@ describe.skipIf(!hasRedis)("a database put back to an older copy", { timeout: 90
         );
       };
       if (redis === "flushed") await openSuccessors();
-      await write(world, { name: "new", urls: awake }, 200);
+      await writeSome(world, { name: "new", urls: awake }, 200);
       // The lost numbers are others' numbers by now.
       if (redis === "untouched") await openSuccessors();
       if (servers === "one paused") world.replica(0).program.signal("SIGCONT");
-      await write(world, { name: "newer", urls: awake }, 60);
+      await writeSome(world, { name: "newer", urls: awake }, 60);
       for (const url of [a, b]) await expectForeign(world, url, late);
       const truth = await world.history();
       expect(truth.flaws).toEqual([]);
@@ -105,54 +101,6 @@ describe.skipIf(!hasRedis)("a database put back to an older copy", { timeout: 90
     },
   );
 });
-
-/** At least `count` writes; they may meet a database that is just coming back. */
-async function write(world: World, options: Partial<LoadOptions>, count: number): Promise<void> {
-  const load = world.load({ lanes: 8, ...options });
-  await until(() => load.acknowledged.length >= count, PATIENT);
-  await load.stop();
-  expect(load.violations).toEqual([]);
-  expect(load.contradictions(await world.history())).toEqual([]);
-}
-
-async function tokenOf(world: World, url: string): Promise<string> {
-  const observer = world.observe({ protocol: "connect", urls: [url] });
-  await until(() => observer.isPlaced);
-  await observer.stop();
-  return observer.token;
-}
-
-async function expectForeign(world: World, url: string, token: string): Promise<void> {
-  const rpc = world.observe({ protocol: "grpc", urls: [url], token });
-  await until(() => rpc.refusal ?? rpc.seen.length > 0, PATIENT);
-  expect(rpc.refusal).toEqual({ reason: "FOREIGN_TOKEN", code: "INVALID_ARGUMENT" });
-  const sse = world.observe({ protocol: "sse", urls: [url], token });
-  await until(() => sse.refusal ?? sse.seen.length > 0, PATIENT);
-  expect(sse.refusal).toEqual({ reason: "", code: "status 400" });
-}
-
-/** Cached reads know nothing of the lost future any more: they say what strong ones say of everything there ever was. */
-async function expectTrueCache(url: string, events: readonly HistoryEvent[]): Promise<void> {
-  const connection = connect(url);
-  onTestFinished(() => connection.close());
-  const keys = new Map(
-    events.map(({ kind, name }) => [name, { resourceGroup: "load", kind, namespace: "default", name }]),
-  );
-  const read = async (consistency: Consistency) => {
-    const answers = [...keys.values()].map((key) =>
-      connection.resources.getResource({ key, consistency, payloadEncoding: PayloadEncoding.JSON }).then(
-        ({ resource }) => resource && digest(readWireResource(resource)),
-        (error: unknown) => ApiError.from(error).code,
-      ),
-    );
-    return JSON.stringify(await Promise.all(answers));
-  };
-  const strong = await read(Consistency.STRONG);
-  await until(async () => (await read(Consistency.CACHED)) === strong, {
-    ...PATIENT,
-    what: "cached reads tell the truth",
-  });
-}
 
 async function stop({ program }: ServerProcess): Promise<void> {
   program.signal("SIGTERM");

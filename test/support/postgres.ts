@@ -64,11 +64,14 @@ async function createFrom(template: string): Promise<TestDatabase> {
 }
 
 /**
- * Creates and starts a cluster of its own, about a second. `settings` are further `postgresql.conf` names and values.
+ * Creates and starts a cluster of its own, about a second, in a fresh directory of the run unless told where. `settings` are further
+ * `postgresql.conf` names and values.
  * Durability stays as it is in production (`fsync` on): what a test sees survive a crash survives one (I10).
  */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresCluster> {
-  const directory = mkdtempSync(join(runDirectory(), "postgres-"));
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  directory = mkdtempSync(join(runDirectory(), "postgres-")),
+): Promise<PostgresCluster> {
   const cluster = await Cluster.open(directory, new Map(Object.entries({ ...defaults, ...settings })));
   await cluster.start();
   const url = cluster.url("postgres");

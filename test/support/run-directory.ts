@@ -2,6 +2,7 @@
  * One directory holds everything a test run puts on disk, so one sweep can end what the run started and remove it: at
  * the end of the run, when it is interrupted, and at the start of the next run when this one was killed.
  */
+import { spawnSync } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -33,6 +34,8 @@ function removeRunDirectory(directory: string): void {
     // The number may be a stranger's by now. SIGQUIT is PostgreSQL's "immediate" stop and ends Redis at once.
     if (commandLineOf(pid)?.includes(dirname(file))) end(pid);
   }
+  const disks = readdirSync(directory).filter((name) => name.startsWith("disk-"));
+  for (const name of disks) spawnSync("umount", ["--lazy", join(directory, name)]);
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 

@@ -18,6 +18,8 @@ export interface WorldOptions {
   readonly redis?: boolean | "down";
   /** A PostgreSQL of the scenario's own, to be stopped; a database in the run's shared one by default. */
   readonly ownPostgres?: boolean | Readonly<Record<string, string>>;
+  /** One that was started before; removed with the world. */
+  readonly postgres?: PostgresCluster;
   /** Whether the replicas reach PostgreSQL through a proxy; the scenario itself does not. */
   readonly proxied?: boolean;
   readonly logCount?: number;
@@ -27,7 +29,7 @@ export interface WorldOptions {
 
 /** A running system, and short ways to use it. */
 export class World {
-  readonly databaseUrl: string;
+  databaseUrl: string;
   readonly replicas: ServerProcess[] = [];
   readonly #options: WorldOptions;
   readonly #redis: RedisServer | undefined;
@@ -48,7 +50,7 @@ export class World {
     const redis = options.redis ? await startRedis() : undefined;
     if (redis !== undefined) onTestFinished(() => redis.stop());
     if (options.redis === "down") await redis?.kill();
-    const { url, postgres } = await World.#openDatabase(options.ownPostgres ?? false);
+    const { url, postgres } = await World.#openDatabase(options);
     const world = new World(options, url, postgres, redis);
     if (options.proxied) await world.#openProxy();
     const starting = Array.from({ length: options.replicas ?? 2 }, () => world.#addReplica());
@@ -56,13 +58,13 @@ export class World {
     return world;
   }
 
-  static async #openDatabase(own: NonNullable<WorldOptions["ownPostgres"]>) {
-    if (own === false) {
+  static async #openDatabase({ ownPostgres: own = false, postgres: given }: WorldOptions) {
+    if (given === undefined && own === false) {
       const { url, drop } = await createDatabase();
       onTestFinished(drop);
       return { url, postgres: undefined };
     }
-    const postgres = await startPostgres(own === true ? {} : own);
+    const postgres = given ?? (await startPostgres(typeof own === "boolean" ? {} : own));
     onTestFinished(() => postgres.remove());
     return { url: postgres.url, postgres };
   }
@@ -111,6 +113,12 @@ export class World {
     const replica = await startServerProcess({ ...place, env, nodeOptions });
     onTestFinished(() => replica.program.kill());
     return replica;
+  }
+
+  /** From now on another server is the database: the replicas reach it through the proxy, the scenario by its address. */
+  failOver(databaseUrl: string): void {
+    this.databaseUrl = databaseUrl;
+    this.proxy.redirect(Number(new URL(databaseUrl).port));
   }
 
   /** A watcher of these replicas (all by default). */

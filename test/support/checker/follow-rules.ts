@@ -34,7 +34,8 @@ export function followRules(
     if (number !== undefined) return [...counters, ...judgeWriter(writers.get(number), before, version, number)];
     if (isByServer(before, version, versions, surroundings)) return counters;
     const deletion = findDeletion(deletions.get(version.key), before, version, windows);
-    if (deletion === undefined) return [...counters, `${place(version)} was written by nobody`];
+    if (deletion === undefined)
+      return [...counters, `${place(version)} was written by nobody; changed: ${changes(before, version)}`];
     // Each deletion takes effect once.
     deletions.get(version.key)?.delete(deletion);
     return counters;
@@ -126,4 +127,23 @@ function findDeletion(
 
 function place({ key, revision, event }: Version): string {
   return `revision ${revision} (${event?.type ?? "nothing"} of ${key})`;
+}
+
+/** What differs between two states, for people. */
+function changes({ event: old }: Version, { event: now }: Version): string {
+  const fields = [
+    "type",
+    "isDeleting",
+    "finalizers",
+    "owner",
+    "shard",
+    "generation",
+    "observed",
+    "spec",
+    "status",
+  ] as const;
+  const changed = fields.filter((field) => JSON.stringify(old?.[field]) !== JSON.stringify(now?.[field]));
+  return changed
+    .map((field) => `${field} ${JSON.stringify(old?.[field])} -> ${JSON.stringify(now?.[field])}`)
+    .join(", ");
 }
