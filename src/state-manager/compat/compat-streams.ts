@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Logger } from "pino";
-import type { Change, Position } from "../../resource/change.js";
+import { type Change, ORIGIN, type Position } from "../../resource/change.js";
 import type { DurableChangeLog } from "../log/change-log.js";
 import type { StreamKeys } from "../log/stream-keys.js";
 import type { Metrics } from "../observability/metrics.js";
@@ -216,19 +216,21 @@ export class CompatStreams {
   }
 
   async #checkLogs(): Promise<void> {
-    const { redis, keys, heads } = this.#options;
+    const { redis, keys } = this.#options;
     if (!isReady(redis)) throw new Error("Redis is not connected");
     await this.#refuseCluster();
     const before = this.#headsBefore;
-    const now = heads();
+    const heads: Position[] = [];
     for (const [log, lane] of this.#lanes.entries()) {
       const lanes = await checkCompat(redis, keys.compatStates(log));
       const { state } = parseState(lanes.get(MAIN_LANE) ?? "");
-      const head = now[log];
-      if (head === undefined || isBehind(state, head, before[log])) lane.catchUp(head?.revision ?? 0n);
-      this.#catchUpApart(log, lanes, head?.revision ?? 0n);
+      // Asked after Redis, which is then not ahead by what this process commits meanwhile.
+      const head = this.#options.heads()[log] ?? ORIGIN;
+      heads.push(head);
+      if (isBehind(state, head, before[log])) lane.catchUp(head.revision);
+      this.#catchUpApart(log, lanes, head.revision);
     }
-    this.#headsBefore = now;
+    this.#headsBefore = heads;
   }
 
   /** Lanes of streams that could not be written; the script says when they are at one with the main lane. */

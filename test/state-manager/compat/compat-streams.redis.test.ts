@@ -129,6 +129,16 @@ describe.skipIf(!hasRedis)("CompatStreams", () => {
     expect(await entries()).toEqual(names([...changes, ...more]));
   });
 
+  it("reads nothing from PostgreSQL while one replica writes", async () => {
+    const streams = await open({ checkMs: 60_000 });
+    await streams.offer([write("a")]);
+    const { reads } = durable;
+    for (let i = 0; i < 20; i++)
+      await Promise.all([streams.offer(writeMany(`b${i}-`, 3)), streams.offer([write(`c${i}`)])]);
+    expect(await entries()).toEqual(names(history.changes));
+    expect(durable.reads).toBe(reads);
+  });
+
   it("announces what a replica committed and did not announce: it was killed, or does without the setting", async () => {
     await open();
     const changes = writeMany("n", 700);
