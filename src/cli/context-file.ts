@@ -47,8 +47,13 @@ export function readContexts(env: NodeJS.ProcessEnv): Contexts {
 /** Replaces the file; only its owner may read it. */
 export function writeContexts(env: NodeJS.ProcessEnv, { current, contexts }: Contexts): void {
   const file = contextFile(env);
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  writeFileDurably(file, `${JSON.stringify({ current, contexts: Object.fromEntries(contexts) }, null, 2)}\n`);
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeFileDurably(file, `${JSON.stringify({ current, contexts: Object.fromEntries(contexts) }, null, 2)}\n`);
+  } catch (error) {
+    const why = error instanceof Error && "code" in error ? error.code : error;
+    throw usageError(`${file} cannot be written (${why}); RECONCILE_CONFIG names another file`);
+  }
 }
 
 /** The context of that name, or the current one when none is named. */

@@ -48,6 +48,9 @@ export async function createProgram(words: readonly string[], cli: Cli): Promise
     const { addWords } = await import("./completion-words.js");
     await addWords(tab(program), args.slice(2), cli); // behind `complete --`
   }
+  if (first === "help" && second !== "" && !program.commands.some((command) => command.name() === second)) {
+    program.error(`error: unknown command '${second}'`);
+  }
   return {
     ownsSignals: VERBS.get(wanted)?.ownsSignals === true,
     run: async () => {

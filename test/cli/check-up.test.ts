@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { checkUp, type Symptoms } from "../../src/cli/check-up.js";
 import type { ClientKind, ClientServerStatus } from "../../src/client/index.js";
+import { newestMigration } from "../../src/state-manager/store/migrate.js";
 
 const NOW = new Date("2026-01-01T12:00:00Z");
 
@@ -37,6 +39,10 @@ function findings(status: Partial<ClientServerStatus>, others: Partial<Symptoms>
     .filter(({ level }) => level !== "ok")
     .map(({ level, text }) => `${level} ${text}`);
 }
+
+it("is shown in the manual with the schema of this version", () => {
+  expect(readFileSync("docs/cli.md", "utf8")).toContain(`\nok    schema ${newestMigration()}, the newest\n`);
+});
 
 describe("checkUp", () => {
   it("finds nothing where all is well", () => {

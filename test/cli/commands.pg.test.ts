@@ -214,6 +214,10 @@ describe("reconcile get", () => {
       err: "error: there is no box in namespace default of group none: group none has no kind box; demo has one\n",
     });
     expect(await run("work", "--kind", "bxo")).toMatchObject({ code: 1 });
+    expect(await run("wait", "bxo/a", "--timeout", "100ms")).toMatchObject({
+      code: 4,
+      err: expect.stringContaining("; the kind bxo is not known; did you mean box?\n"),
+    });
   });
 
   it("says with -w that nothing is there, and that a kind is not known, and goes on", async () => {
@@ -241,6 +245,7 @@ describe("reconcile get", () => {
     );
     expect((await run("get", "box")).out).toMatch(/^NAME +READY/);
 
+    expect((await run("work")).out).toMatch(/^GROUP +NAMESPACE +KIND/);
     const here = (await run("get", "duo", "-o", "name")).out.trim().split("\n");
     expect(here.toSorted()).toEqual(["duo.demo/d", "duo.other.org/d"]);
     const all = (await run("get", "duo", "-A", "-o", "name")).out.trim().split("\n");

@@ -36,6 +36,8 @@ describe("reconcile without a server", () => {
     [["history", "website/a", "--limit", "0"], "It must be a whole number from 1 to 10,000."],
     [["get", "x", "--server", "ftp://x"], "the server must be an address such as http://127.0.0.1:8080 (got ftp://x)"],
     [["get", "x", "--server", "http://h/?a=b"], "the server's address must not have a query in it; write http://h"],
+    [["help", "aply"], "unknown command 'aply'"],
+    [["edit", "website/a"], "edit needs a terminal, or VISUAL or EDITOR"],
     [["get", "x", "--context", "nope"], "there is no context nope (known: none)"],
   ])("says of %j what is wrong with it", async (args, words) => {
     const { code, err, out } = await reconcile(args);
@@ -168,6 +170,13 @@ describe("reconcile config", () => {
     expect((await config("get-contexts")).out).toContain("*      __proto__ ");
     await config("delete-context", "__proto__");
     expect((await config("get-contexts")).out).not.toContain("__proto__");
+  });
+
+  it("names the file that it cannot write", async () => {
+    const env = { RECONCILE_CONFIG: join(file("", "no-directory"), "config.json") };
+    const { code, err } = await reconcile(["config", "set-context", "a", "--server", "http://h"], { env });
+    expect(err).toMatch(/^error: .*no-directory.* \(ENOTDIR\)|^error: .*no-directory.*ENOTDIR/);
+    expect(code).toBe(2);
   });
 
   it("does not guess what a damaged file means", async () => {

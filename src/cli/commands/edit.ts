@@ -22,6 +22,11 @@ export function editCommand(cli: Cli): CommandUnknownOpts {
     .description("Opens VISUAL, EDITOR or vi. What you wrote is kept when it cannot be stored.")
     .action(async (kind, name, options) => {
       const target = readNamedTarget(kind, name);
+      if (!cli.env.VISUAL && !cli.env.EDITOR && !("isTTY" in cli.stdin && cli.stdin.isTTY)) {
+        throw usageError(
+          "edit needs a terminal, or VISUAL or EDITOR: without one, store what get -o yaml prints, then apply it",
+        );
+      }
       await withClient(cli, options, async (client, place) => {
         const resource = await findResource(client, place, target);
         const label = nameOf(resource.key);

@@ -1,8 +1,10 @@
 import { type CommandUnknownOpts, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { ConditionStatus } from "../../controlloop/reconciler.js";
+import { EXIT, Failure } from "../exit-codes.js";
+import { unknownKind } from "../known-kinds.js";
 import { nameOf } from "../name-of.js";
 import { oneResourceCommand, timeoutOption } from "../options.js";
-import { lookUpResource, readNamedTarget } from "../target.js";
+import { lookUpResource, readingsOf, readNamedTarget } from "../target.js";
 import type { Cli } from "../terminal.js";
 import { conditionGoal, DELETED, type Goal, READY, waitFor } from "../wait-for.js";
 import { withClient } from "../with-client.js";
@@ -23,7 +25,12 @@ export function waitCommand(cli: Cli): CommandUnknownOpts {
         const { group, namespace } = place;
         // Of one that is not there, the group need not be known: a watch takes the first that comes.
         const key = found?.key ?? { ...(group !== undefined && { resourceGroup: group }), namespace, ...target };
-        await waitFor(client, key, options.for, { deadline: performance.now() + options.timeout, signal: cli.signal });
+        const limits = { deadline: performance.now() + options.timeout, signal: cli.signal };
+        await waitFor(client, key, options.for, limits).catch(async (error: unknown) => {
+          if (!(error instanceof Failure) || error.exitCode !== EXIT.timeout) throw error;
+          const unknown = await unknownKind(client, readingsOf(target, place));
+          throw unknown === undefined ? error : new Failure(`${error.message}; ${unknown}`, EXIT.timeout);
+        });
         await cli.out.write(`${nameOf(target)} is ${options.for.words}\n`);
       });
     });

@@ -31,13 +31,20 @@ export function workCommand(cli: Cli): CommandUnknownOpts {
         const unknown = items.length === 0 && kind !== undefined && (await unknownKind(client, [{ kind, group }]));
         if (unknown) throw new Failure(unknown);
         const holders = new Map((await client.reconcilers()).map((session) => [session.sessionId, session.instanceId]));
-        await printRecords(cli.out, options.output, items, columns(holders));
+        await printRecords(cli.out, options.output, items, columns(holders, hasTwoGroups(items)));
       }),
     );
 }
 
-function columns(holders: ReadonlyMap<string, string>): readonly Column<ClientListedWork>[] {
+/** Whether kinds of one name are of several groups. */
+function hasTwoGroups(items: readonly ClientListedWork[]): boolean {
+  const groups = new Map(items.map(({ key }) => [key.kind, key.resourceGroup]));
+  return items.some(({ key }) => groups.get(key.kind) !== key.resourceGroup);
+}
+
+function columns(holders: ReadonlyMap<string, string>, hasGroups: boolean): readonly Column<ClientListedWork>[] {
   return [
+    ...(hasGroups ? [{ title: "GROUP", text: ({ key }: ClientListedWork) => key.resourceGroup }] : []),
     { title: "NAMESPACE", text: ({ key }) => key.namespace },
     { title: "KIND", text: ({ key }) => key.kind },
     { title: "NAME", text: ({ key }) => key.name },
