@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 
-/** Requests begun per turn of the event loop while connections wait to be accepted: a fraction of a millisecond of work. */
-const REQUESTS_PER_TURN = 4;
+/** While connections wait to be accepted, requests begin in one of so many turns of the event loop. */
+const TURNS_PER_ROUND = 16;
+/** Requests that begin then, together: reads that do share a statement. */
+const REQUESTS_PER_ROUND = 64;
 
 /** A request of either protocol with its response. */
 export type Exchange = [IncomingMessage, ServerResponse] | [Http2ServerRequest, Http2ServerResponse];
@@ -13,13 +15,14 @@ export type Exchange = [IncomingMessage, ServerResponse] | [Http2ServerRequest, 
  * Node accepts one connection per turn (libuv since 1.45). When 1,000 clients connect at once and those already accepted
  * keep the server busy, a turn takes tens of milliseconds, so the last client was accepted after many seconds; a listen
  * queue that fills meanwhile makes the kernel drop the others, which try again after 1, 3 and 7 s. Clients give up by then.
- * So from a turn that accepted a connection to the first that accepted none, only a few requests begin per turn and the
- * others wait in order. They wait at most a fraction of the time that the new clients would have waited.
+ * So from a turn that accepted a connection to the first that accepted none, only a few requests begin per connection
+ * accepted and the others wait in order. They wait for a fraction of the time that the new clients would have waited.
  */
 export class AcceptFirst {
   readonly #serve: (...exchange: Exchange) => void;
   readonly #waiting: Exchange[] = [];
   #isScheduled = false;
+  #turns = 0;
   #hasAccepted = false;
 
   constructor(serve: (...exchange: Exchange) => void) {
@@ -41,7 +44,9 @@ export class AcceptFirst {
   }
 
   #afterTurn(): void {
-    const turn = this.#waiting.splice(0, this.#hasAccepted ? REQUESTS_PER_TURN : this.#waiting.length);
+    if (this.#hasAccepted) this.#turns = (this.#turns + 1) % TURNS_PER_ROUND;
+    const count = !this.#hasAccepted ? this.#waiting.length : this.#turns === 0 ? REQUESTS_PER_ROUND : 0;
+    const turn = this.#waiting.splice(0, count);
     this.#isScheduled = this.#hasAccepted;
     this.#hasAccepted = false;
     if (this.#isScheduled) setImmediate(() => this.#afterTurn());

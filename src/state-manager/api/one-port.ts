@@ -9,6 +9,7 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 import { AcceptFirst } from "./accept-first.js";
 import { answerClientError } from "./client-error.js";
+import { connectionLimit, refuseConnection } from "./connection-limit.js";
 import { dropDeadPeers } from "./http2-keepalive.js";
 
 /** The first bytes of every HTTP/2 connection with prior knowledge (RFC 9113 §3.4); no HTTP/1.1 request begins so. */
@@ -22,6 +23,8 @@ export interface OnePortOptions {
   readonly headersTimeoutMs?: number | undefined;
   /** A request's body must be complete within this time; answers and streams are not cut. Defaults to 60,000. */
   readonly requestTimeoutMs?: number | undefined;
+  /** Connections at once; one more is answered with 503, or GOAWAY. Defaults to the open files of the process, less 256. */
+  readonly maxConnections?: number | undefined;
   /** Every HTTP/2 connection is pinged this often. Defaults to 30,000. */
   readonly pingIntervalMs?: number | undefined;
   /** A peer that does not answer a ping within this time is dropped. Defaults to 10,000. */
@@ -83,9 +86,16 @@ export class OnePort {
     // Node types listeners as Function; these are the ones http.Server itself installed, and each takes the socket.
     this.#accept1 = this.#http1.listeners("connection") as ((socket: Socket) => void)[];
     this.#http1.removeAllListeners("connection");
+    const maxConnections = options.maxConnections ?? connectionLimit();
+    let open = 0;
     this.#http1.on("connection", (socket) => {
       turns.accepted();
-      this.#sniff(socket);
+      open += 1;
+      socket.once("close", () => {
+        open -= 1;
+      });
+      if (open > maxConnections) refuseConnection(socket, maxConnections);
+      else this.#sniff(socket);
     });
     // An accept can fail (no file descriptors left). It concerns that connection only, and an error without a listener would end
     // the process.

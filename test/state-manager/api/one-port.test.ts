@@ -110,6 +110,24 @@ test.skipIf(listenQueueMax() < 1_000)(
   },
 );
 
+test("answers a connection past the limit with 503 or GOAWAY, never with a reset, and serves again when one is gone", async () => {
+  const [port] = await open({ maxConnections: 1 });
+  const first = await dial(port);
+  first.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  await once(first, "data");
+  const answer = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", body: "x".repeat(100_000) });
+  expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+  const message = expect.stringMatching(/^the server holds 1 connections already, which is its limit: retry later/);
+  expect(await answer.json()).toEqual({ error: message, code: "resource_exhausted", message });
+  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  session.on("error", () => {});
+  const [code, lastStream, text] = await once(session, "goaway");
+  expect([code, lastStream, String(text)]).toEqual([0xb, 0, message]);
+  session.destroy();
+  first.destroy();
+  await expect.poll(async () => (await fetch(`http://127.0.0.1:${port}/`)).status).toBe(200);
+});
+
 test("answers 408 to headers that never end", async () => {
   const [port] = await open({ headersTimeoutMs: 200 });
   const slow = await dial(port);
