@@ -51,5 +51,6 @@ test("a request whose client left while it waited is not begun", async () => {
   turns.begin(...exchange(true));
   turns.begin(...exchange());
   await turn();
+  await turn();
   expect(served).toHaveLength(1);
 });
