@@ -56,7 +56,7 @@ function follow(file: string, args: readonly string[]) {
 
 describe("curl", () => {
   const path = () => `${server.url}/api/v1/groups/curl/namespaces/n/kinds/k/resources`;
-  const curl = async (...args: string[]) => (await run("curl", ["-sS", "--fail-with-body", ...args])).stdout;
+  const curl = async (...args: string[]) => (await run("curl", ["-sS", "--fail-with-body", ...args])).stdout.trimEnd();
 
   test("creates, gets, lists and watches", async () => {
     const watch = follow("curl", ["-sSN", `${server.url}/api/v1/watch?resource_group=curl`]);
