@@ -63,7 +63,7 @@ describe("a control loop", () => {
     expect(ready.status).toMatchObject({ size: 1, conditions: [{ type: "Ready", status: "True" }] });
     await client.apply({ key, spec: { size: 2 } });
     await until(() => world.get(key.name) === 2);
-    expect(await client.delete(key)).toEqual({ removed: false });
+    expect(await client.delete(key)).toMatchObject({ removed: false });
     await until(async () => (await client.get(key)) === undefined);
     expect(world.size).toBe(0);
   });

@@ -108,7 +108,7 @@ describe("npm start", { timeout: 60_000 }, () => {
     await once(stranger, "listening");
     const unlucky = start();
     expect((await unlucky.exit).code).toBe(1);
-    expect(unlucky.text()).toMatch(new RegExp(`^SERVER_PORT ${serverPort} .*\n$`));
+    expect(unlucky.text()).toMatch(new RegExp(`^starting .*\nSERVER_PORT ${serverPort} .*\n$`));
   });
 });
 

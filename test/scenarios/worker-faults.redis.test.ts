@@ -219,14 +219,14 @@ describe("during a lease", { timeout: 60_000 }, () => {
 
   it("a deletion ends the work without a trace, or brings the one pass that cleans up (I5)", async () => {
     const { client, session, item } = await leaseOne();
-    expect(await client.delete(key("a"))).toEqual({ removed: true });
+    expect(await client.delete(key("a"))).toMatchObject({ removed: true });
     expect(await session.report(item, success(item))).toBe(ReportOutcome.ACCEPTED);
     expect(await session.lease(1, 0)).toEqual([]);
     expect(await client.get(key("a"))).toBeUndefined();
 
     await client.create({ key: key("a"), spec: 1, finalizers: ["work/hold"] });
     const [held] = await session.leaseSome(1);
-    expect(await client.delete(key("a"))).toEqual({ removed: false });
+    expect(await client.delete(key("a"))).toMatchObject({ removed: false });
     // This pass began before anybody asked for the deletion, so it proves nothing about it.
     expect(await session.report(held, success(held))).toBe(ReportOutcome.ACCEPTED);
     const [last] = await session.leaseSome(1);
