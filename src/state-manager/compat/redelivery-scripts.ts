@@ -16,28 +16,36 @@ export interface RedeliveryLimits {
   readonly maxDoublings: number;
   /** How soon a stream with entries that are not acknowledged is looked at again. */
   readonly lookEveryMs: number;
-  /** The same, when no consumer reads it. */
-  readonly lookUnreadEveryMs: number;
 }
 
-/** Streams to look at now, at most `limit`; other replicas leave them alone for `limits.lookEveryMs`. */
-export async function takeDueStreams(redis: Redis, due: string, lookEveryMs: number, limit: number): Promise<string[]> {
-  return (await TAKE.run(redis, [due], [lookEveryMs, limit])) as string[];
+/** What a look at the streams that are due came to. */
+interface DueStreams {
+  /** How many were looked at; as many as the limit: there may be more. */
+  readonly count: number;
+  /** Those of which operators have entries that they have not acknowledged. */
+  readonly pending: readonly string[];
 }
 
-/** The entries of `stream` to be added again; when to look at it next is noted in `due`. */
+/** Looks at the streams that are due, at most `limit`; other replicas leave them alone for `lookEveryMs`. */
+export async function takeDueStreams(
+  redis: Redis,
+  due: string,
+  lookEveryMs: number,
+  limit: number,
+): Promise<DueStreams> {
+  const [count, pending] = (await TAKE.run(redis, [due], [lookEveryMs, limit])) as [number, string[]];
+  return { count, pending };
+}
+
+/** The entries of `stream` to be added again. When there are as many as one look takes, the stream is due again at once. */
 export async function findUnacknowledged(
   redis: Redis,
   keys: { readonly due: string; readonly retries: string },
   stream: string,
   limits: RedeliveryLimits,
 ): Promise<readonly UnacknowledgedEntry[]> {
-  const { afterMs, maxDoublings, lookEveryMs, lookUnreadEveryMs } = limits;
-  const reply = await FIND.run(
-    redis,
-    [keys.due, keys.retries],
-    [stream, afterMs, maxDoublings, lookEveryMs, lookUnreadEveryMs],
-  );
+  const { afterMs, maxDoublings } = limits;
+  const reply = await FIND.run(redis, [keys.due, keys.retries], [stream, afterMs, maxDoublings]);
   return (reply as readonly (readonly [id: string, fields: readonly string[]])[]).flatMap(([id, fields]) => {
     const key = keyOf(fields);
     return key === undefined ? [] : [{ id, key }];
@@ -70,35 +78,19 @@ function keyOf(fields: readonly string[]): ResourceKey | undefined {
   return { resourceGroup, kind, namespace, name };
 }
 
+/** Longer than the longest pause, so that a count outlives the wait of its entry. */
+const RETRIES_KEPT_MS = 7_200_000;
+
 const NOW_MS = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)`;
 
-const TAKE = new LuaScript(`${NOW_MS}
-local streams = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
-for _, stream in ipairs(streams) do redis.call('ZADD', KEYS[1], now + tonumber(ARGV[1]), stream) end
-return streams
-`);
-
 /**
- * XINFO GROUPS answers with names and values in turn.
- *
- * A group's pending list is in the order of ids, in which entries that wait for a longer pause may stand in front: what was examined
- * last is kept, and the next look goes on behind it. Pending ids without an entry (an operator empties its stream when it starts) are
- * acknowledged: there is nothing left to deliver.
+ * XINFO GROUPS answers with names and values in turn. A stream is due no more when every group has been given and has acknowledged
+ * all of it; the next entry makes it due again.
  */
-const FIND = new LuaScript(`${NOW_MS}
-local due, retries = KEYS[1], KEYS[2]
-local stream, after_ms, max_doublings = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local look_every, look_unread_every = tonumber(ARGV[4]), tonumber(ARGV[5])
-local EXAMINED, FOUND = 1000, 200
-
-local groups = redis.pcall('XINFO', 'GROUPS', stream)
-if groups.err or redis.call('XLEN', stream) == 0 then
-  redis.call('ZREM', due, stream)
-  redis.call('DEL', retries)
-  return {}
-end
+const TAKE = new LuaScript(`${NOW_MS}
+local due, look_every, limit = KEYS[1], tonumber(ARGV[1]), ARGV[2]
 
 local function is_behind(a, b)
   local a_ms, a_number = string.match(a, '^(%d+)-(%d+)$')
@@ -107,45 +99,63 @@ local function is_behind(a, b)
   return tonumber(a_number) < tonumber(b_number)
 end
 
-local newest = redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1][1]
-local found, is_read, is_open, has_pending = {}, false, #groups == 0, false
+local streams = redis.call('ZRANGEBYSCORE', due, '-inf', now, 'LIMIT', 0, limit)
+local pending = {}
+for _, stream in ipairs(streams) do
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  local newest = not groups.err and redis.call('XREVRANGE', stream, '+', '-', 'COUNT', 1)[1]
+  local has_pending, is_open = false, newest and #groups == 0
+  for _, reply in ipairs(newest and groups or {}) do
+    local group = {}
+    for i = 1, #reply, 2 do group[reply[i]] = reply[i + 1] end
+    has_pending = has_pending or group.pending > 0
+    is_open = is_open or group.pending > 0 or is_behind(group['last-delivered-id'], newest[1])
+  end
+  if is_open then redis.call('ZADD', due, now + look_every, stream) else redis.call('ZREM', due, stream) end
+  if has_pending then pending[#pending + 1] = stream end
+end
+return { #streams, pending }
+`);
+
+/**
+ * A group's pending list is in the order of ids, in which entries that wait for a longer pause may stand in front: what was examined
+ * last is kept, and the next look goes on behind it. Pending ids without an entry (an operator empties its stream when it starts) are
+ * acknowledged: there is nothing left to deliver.
+ */
+const FIND = new LuaScript(`${NOW_MS}
+local due, retries = KEYS[1], KEYS[2]
+local stream, after_ms, max_doublings = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local EXAMINED, FOUND, COUNTED, KEPT_MS = 1000, 200, 20000, ${RETRIES_KEPT_MS}
+
+local groups = redis.pcall('XINFO', 'GROUPS', stream)
+if groups.err then return {} end
+if redis.call('HLEN', retries) > COUNTED then redis.call('DEL', retries) end
+
+local found = {}
 for _, reply in ipairs(groups) do
   local group = {}
   for i = 1, #reply, 2 do group[reply[i]] = reply[i + 1] end
-  is_read = is_read or group.consumers > 0
-  is_open = is_open or group.pending > 0 or is_behind(group['last-delivered-id'], newest)
-  if group.pending > 0 then
-    has_pending = true
-    local cursor = 'cursor:' .. group.name
-    local start = redis.call('HGET', retries, cursor) or '-'
-    local pending = redis.call('XPENDING', stream, group.name, start, '+', EXAMINED)
-    local last = nil
-    for _, item in ipairs(pending) do
-      if #found >= FOUND then break end
-      local id, idle = item[1], item[3]
-      last = id
-      local times = math.min(tonumber(redis.call('HGET', retries, id) or '0'), max_doublings)
-      if idle >= after_ms * 2 ^ times then
-        local entry = redis.call('XRANGE', stream, id, id)[1]
-        if entry then found[#found + 1] = entry else redis.call('XACK', stream, group.name, id) end
-      end
+  local cursor = 'cursor:' .. group.name
+  local start = redis.call('HGET', retries, cursor) or '-'
+  local pending = redis.call('XPENDING', stream, group.name, start, '+', EXAMINED)
+  local last = nil
+  for _, item in ipairs(pending) do
+    if #found >= FOUND then break end
+    local id, idle = item[1], item[3]
+    last = id
+    local times = math.min(tonumber(redis.call('HGET', retries, id) or '0'), max_doublings)
+    if idle >= after_ms * 2 ^ times then
+      local entry = redis.call('XRANGE', stream, id, id)[1]
+      if entry then found[#found + 1] = entry else redis.call('XACK', stream, group.name, id) end
     end
-    if #pending == EXAMINED and last then redis.call('HSET', retries, cursor, last) else redis.call('HDEL', retries, cursor) end
   end
+  if #pending == EXAMINED and last then redis.call('HSET', retries, cursor, last) else redis.call('HDEL', retries, cursor) end
 end
-
-if not has_pending or redis.call('HLEN', retries) > 20000 then redis.call('DEL', retries) end
-if not is_open then
-  redis.call('ZREM', due, stream)
-elseif #found >= FOUND then
-  redis.call('ZADD', due, now, stream)
-else
-  redis.call('ZADD', due, now + (is_read and look_every or look_unread_every), stream)
-end
+redis.call('PEXPIRE', retries, KEPT_MS)
+if #found >= FOUND then redis.call('ZADD', due, now, stream) end
 return found
 `);
 
-/** Two hours: longer than the longest pause, so that a count outlives the entry it is of. */
 const REPLACE = new LuaScript(`
 local retries, stream = KEYS[1], ARGV[1]
 local groups = redis.pcall('XINFO', 'GROUPS', stream)
@@ -167,6 +177,6 @@ for base = 2, #ARGV, 6 do
     replaced[#replaced + 1] = (base - 2) / 6
   end
 end
-if redis.call('EXISTS', retries) == 1 then redis.call('PEXPIRE', retries, 7200000) end
+redis.call('PEXPIRE', retries, ${RETRIES_KEPT_MS})
 return replaced
 `);

@@ -14,7 +14,6 @@ export const REDELIVERY: RedeliveryLimits = {
   afterMs: 15_000,
   maxDoublings: 6,
   lookEveryMs: 5_000,
-  lookUnreadEveryMs: 60_000,
 };
 
 /** Streams looked at in one go, and goes in a row: a store may have thousands (I9). */
@@ -39,9 +38,11 @@ export async function redeliver(options: RedeliveryOptions): Promise<number> {
   const { redis, keys, limits } = options;
   let count = 0;
   for (let round = 0; round < MAX_ROUNDS; round++) {
-    const streams = await takeDueStreams(redis, keys.compatDue(), limits.lookEveryMs, STREAMS_AT_A_TIME);
-    for (const stream of streams) count += await redeliverStream(options, stream);
-    if (streams.length === 0) break;
+    const looked = await takeDueStreams(redis, keys.compatDue(), limits.lookEveryMs, STREAMS_AT_A_TIME);
+    let added = 0;
+    for (const stream of looked.pending) added += await redeliverStream(options, stream);
+    count += added;
+    if (looked.count < STREAMS_AT_A_TIME && added === 0) break;
   }
   return count;
 }

@@ -311,7 +311,7 @@ describe.skipIf(!hasRedis)("CompatStreams", () => {
   });
 
   describe("with an operator that does not acknowledge", () => {
-    const redelivery = { afterMs: 200, maxDoublings: 2, lookEveryMs: 40, lookUnreadEveryMs: 100 };
+    const redelivery = { afterMs: 200, maxDoublings: 2, lookEveryMs: 40 };
     const current = new Map<string, string>();
     const reader = {
       get: async (key: ResourceKey) => {
@@ -393,7 +393,7 @@ describe.skipIf(!hasRedis)("CompatStreams", () => {
     });
 
     it("leaves entries alone that nobody has read, and those an operator acknowledged without deleting", async () => {
-      const limits = { afterMs: 0, maxDoublings: 2, lookEveryMs: 60_000, lookUnreadEveryMs: 60_000 };
+      const limits = { afterMs: 0, maxDoublings: 2, lookEveryMs: 60_000 };
       const streams = await open({ redelivery: limits, reader });
       await streams.offer(writeMany("a", 4));
       await redis.xreadgroup("GROUP", "s0_group", "old", "COUNT", 2, "STREAMS", "s0_stream", ">");
