@@ -111,9 +111,17 @@ class ContendedClient {
   }
 
   async #call(): Promise<void> {
+    const key = chooseKey(this.#random);
+    await this.#callAbout(key);
+    if (!this.#random.chance(0.25)) return;
+    // What it has just been told has to be in the cache of another replica, too.
+    const { rpc } = this.#load.replica(++this.#replica);
+    await this.#read(textOf(key), "cached", () => rpc.getCached(key));
+  }
+
+  async #callAbout(key: ResourceKey): Promise<void> {
     const random = this.#random;
     const { rpc } = this.#load.replica(this.#replica);
-    const key = chooseKey(random);
     const text = textOf(key);
     const number = this.#load.nextNumber();
     const known = this.#known.get(text);
