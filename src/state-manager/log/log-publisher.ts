@@ -27,7 +27,7 @@ export interface AppendObserver {
 
 /** Publishes the batches of one log one after the other; what arrives meanwhile goes together. */
 export class LogPublisher {
-  readonly #appender: LogAppender;
+  readonly #appender: Pick<LogAppender, "append" | "isInHistory">;
   readonly #observer: AppendObserver;
   readonly #retry = new RetryDelay(RETRY_BASE_MS, RETRY_MAX_MS);
   #queue: QueuedBatch[] = [];
@@ -36,7 +36,7 @@ export class LogPublisher {
   #running: Promise<void> | undefined;
   #isStopped = false;
 
-  constructor(appender: LogAppender, observer: AppendObserver) {
+  constructor(appender: Pick<LogAppender, "append" | "isInHistory">, observer: AppendObserver) {
     this.#appender = appender;
     this.#observer = observer;
   }
@@ -50,9 +50,7 @@ export class LogPublisher {
       this.#queuedEvents += changes.length;
       this.#queuedBytes += bytes;
       this.#forgetOldest();
-      this.#running ??= this.#drain().finally(() => {
-        this.#running = undefined;
-      });
+      this.#running ??= this.#drain();
     });
   }
 
@@ -92,6 +90,8 @@ export class LogPublisher {
       isOverdue = true;
       await this.#retry.wait();
     }
+    // In the turn that found the queue empty: what is submitted by those just settled begins another run.
+    this.#running = undefined;
   }
 
   /** Batches from the queue's front that follow each other; another replica's commits may lie between two of ours. */
