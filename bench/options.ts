@@ -20,7 +20,7 @@ export const USAGE = `usage: npm run bench -- [NAME]... [--quick] [--rounds N] [
   --quick       one round of a second: says whether it works and roughly how fast; keeps no results
   --rounds N    rounds of every figure [3]
   --seconds N   length of a round [2]
-  --before DIR  also measure the state-manager built in another checkout, in write, read, queue and watch
+  --before DIR  also measure the state-manager built in another checkout, in write, read, queue, watch and filters
   --list        print the questions`;
 
 const QUICK: Effort = { rounds: 1, seconds: 1 };
