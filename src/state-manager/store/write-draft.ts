@@ -1,4 +1,4 @@
-import { keyId } from "../../resource/key.js";
+import { keyId, type ResourceKey } from "../../resource/key.js";
 import { logOf } from "../../resource/log-of.js";
 import type { Resource } from "../../resource/resource.js";
 import type { WorkItem } from "../../resource/work.js";
@@ -10,6 +10,7 @@ import type { PlacedResource } from "./resource-row.js";
 import { ADD_COLLECTIONS, COLLECTION_COLUMNS, WAKE_COLLECTIONS } from "./statements/collections.js";
 import {
   CHANGED_ITEM_COLUMNS,
+  DELETE_ITEMS_OF_REMOVED,
   DELETE_WORK_ITEMS,
   INSERT_WORK_ITEMS,
   NEW_ITEM_COLUMNS,
@@ -51,6 +52,9 @@ export function writesOf(draft: BatchDraft, logCount: number, stamp: CommitStamp
     const { statement, columns } = RESOURCE_UPDATES[payload];
     write(statement, columns, rows.updated[payload]);
   }
+  if (rows.removedWithoutItem.length > 0) {
+    writes.push({ statement: DELETE_ITEMS_OF_REMOVED, values: keyArrays(rows.removedWithoutItem) });
+  }
   if (rows.settled.length > 0) {
     writes.push({ statement: DELETE_WORK_ITEMS, values: keyArrays(rows.settled.map((item) => item.key)) });
   }
@@ -84,6 +88,7 @@ class RowsToWrite {
   readonly inserted: PlacedResource[] = [];
   readonly updated: Record<keyof typeof RESOURCE_UPDATES, PlacedResource[]> = { everything: [], spec: [], status: [] };
   readonly settled: WorkItem[] = [];
+  readonly removedWithoutItem: ResourceKey[] = [];
   readonly newItems: WorkItem[] = [];
   readonly changedItems: WorkItem[] = [];
   readonly #logCount: number;
@@ -95,6 +100,10 @@ class RowsToWrite {
   add({ before, after }: KeyDraft): void {
     if (before.resource !== after.resource) this.#addResource(before.resource, after.resource);
     if (before.item !== after.item) this.#addItem(before.item, after.item);
+    const isRemoved = before.resource !== undefined && after.resource === undefined;
+    if (isRemoved && before.item === undefined && after.item === undefined) {
+      this.removedWithoutItem.push(before.resource.key);
+    }
   }
 
   #addResource(before: Resource | undefined, after: Resource | undefined): void {

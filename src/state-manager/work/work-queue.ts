@@ -11,7 +11,7 @@ import type { Metrics } from "../observability/metrics.js";
 import type { Database } from "../store/database.js";
 import { workItemFromRow } from "../store/read-states.js";
 import { type ListedWorkRow, listWork } from "../store/statements/list-work.js";
-import { ENQUEUE } from "../store/statements/work-items.js";
+import { ENQUEUE, TAKE_BACK_ENQUEUED } from "../store/statements/work-items.js";
 import type { CommandSink, ResourceReader } from "../store/store.js";
 import { Attachments } from "./attachments.js";
 import { type ClockStep, ClockWatch } from "./clock-watch.js";
@@ -237,8 +237,12 @@ export class WorkQueue implements WorkService {
       throw invalidField("message", `must be at most ${MAX_MESSAGE_CHARACTERS} characters long; shorten it`);
     }
     const { resourceGroup, kind, namespace, name } = key;
-    const found = await this.#database.query(ENQUEUE, [resourceGroup, kind, namespace, name, message]);
-    if (found.length === 0) {
+    const values = [resourceGroup, kind, namespace, name];
+    const [found = [], takenBack = []] = await this.#database.queryAll([
+      { statement: ENQUEUE, values: [...values, message] },
+      { statement: TAKE_BACK_ENQUEUED, values },
+    ]);
+    if (found.length === 0 || takenBack.length > 0) {
       throw new DomainError("NOT_FOUND", "NOT_FOUND", `${describeKey(key)} does not exist; create it first`);
     }
     this.#metrics.added(key, 1);

@@ -126,6 +126,25 @@ export const UPDATE_WORK_ITEMS: Statement = {
     WHERE (w.resource_group, w.kind, w.namespace, w.name) = (x.resource_group, x.kind, x.namespace, x.name)`,
 };
 
+/**
+ * $1..$4: the keys of resources that ended, and had no item when the batch read. One that Enqueue has made since is of no use any more.
+ *
+ * Behind the removal, which has waited for every Enqueue that made sure of the resource. An item that is locked still is one whose Enqueue
+ * has that before it: it waits for this batch and takes the item back itself (TAKE_BACK_ENQUEUED), so waiting for it here
+ * would be a deadlock.
+ */
+export const DELETE_ITEMS_OF_REMOVED: Statement = {
+  name: "delete-items-of-removed",
+  text: `
+    WITH found AS MATERIALIZED (
+      SELECT w.resource_group, w.kind, w.namespace, w.name FROM work_items w
+      JOIN unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (resource_group, kind, namespace, name)
+        ON (w.resource_group, w.kind, w.namespace, w.name) = (k.resource_group, k.kind, k.namespace, k.name)
+      WHERE w.lease_token IS NULL FOR UPDATE OF w SKIP LOCKED)
+    DELETE FROM work_items w USING found f
+    WHERE (w.resource_group, w.kind, w.namespace, w.name) = (f.resource_group, f.kind, f.namespace, f.name)`,
+};
+
 /** $1..$4: the keys of locked items that are settled. */
 export const DELETE_WORK_ITEMS: Statement = {
   name: "delete-work-items",

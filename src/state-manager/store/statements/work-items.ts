@@ -199,6 +199,22 @@ export const ENQUEUE: Statement = {
 };
 
 /**
+ * $1..$4 key: behind ENQUEUE, in its transaction. A batch that ends the resource holds its row: this waits for it, on a snapshot of its own,
+ * and takes the item back that ENQUEUE made of a resource that is gone by then; returns a row when it did. A batch that comes later finds
+ * the item (DELETE_ITEMS_OF_REMOVED). Items before resources, as everywhere.
+ */
+export const TAKE_BACK_ENQUEUED: Statement = {
+  name: "take-back-enqueued",
+  text: `
+    WITH kept AS MATERIALIZED (
+      SELECT r.id FROM resources r WHERE (r.resource_group, r.kind, r.namespace, r.name) = ($1, $2, $3, $4)
+      FOR KEY SHARE OF r)
+    DELETE FROM work_items w WHERE (w.resource_group, w.kind, w.namespace, w.name) = ($1, $2, $3, $4)
+      AND w.lease_token IS NULL AND w.resource_id NOT IN (SELECT id FROM kept)
+    RETURNING 1`,
+};
+
+/**
  * $1 session, $2 tokens, $3 words ('' leaves them), $4 checkpoints (null leaves them; parallel arrays): how far passes have
  * come. Leases that are not the session's any more, or whose resource is gone, are left out.
  */
