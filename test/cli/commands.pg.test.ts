@@ -264,6 +264,12 @@ describe("reconcile get", () => {
     expect((await run("history", "elsewhere/duo.demo/far/off")).out).toContain(" DELETED ");
   });
 
+  it("finds KIND.GROUP of a kind that the server has not counted yet: it printed nothing", async () => {
+    await run("kinds");
+    await run("apply", "-f", file(manifest("uncounted", "u").replace("demo", "other.org")));
+    expect((await run("get", "uncounted.other.org", "-o", "name")).out).toBe("uncounted.other.org/u\n");
+  });
+
   it("asks for the group where a name is in several", async () => {
     await run("apply", "-f", file(manifest("twin", "t") + manifest("twin", "t").replace("demo", "other")));
     const { code, err } = await run("describe", "twin", "t");

@@ -2,7 +2,7 @@ import { Argument, type CommandUnknownOpts, Option } from "@commander-js/extra-t
 import type { ClientResource, ResourceClient, ResourceSelection } from "../../client/index.js";
 import { Failure, usageError } from "../exit-codes.js";
 import { describeFailure } from "../failure-text.js";
-import { isOf, unknownKind } from "../known-kinds.js";
+import { firstKnown, unknownKind } from "../known-kinds.js";
 import { resourceCommand, selectorOption } from "../options.js";
 import type { Place } from "../place.js";
 import { printable } from "../printable.js";
@@ -68,8 +68,7 @@ async function read(client: ResourceClient, place: Place, target: Target, isEver
     const found = await lookUpResource(client, place, { ...target, name });
     return found === undefined ? asItStands : { ...found.key, group: found.key.resourceGroup };
   }
-  const { kinds } = await client.kinds();
-  return readings.find(({ kind, group }) => kinds.some((known) => isOf(known, kind, group))) ?? asItStands;
+  return (await firstKnown(client, readings)) ?? asItStands;
 }
 
 function select(
