@@ -96,7 +96,7 @@ describe.skipIf(!hasRedis)("operators of an existing installation", { timeout: 9
     // One that starts without it finds it in the store, and announces what it writes before it answers.
     const later = await start(undefined);
     await create(later.url, "after", 3);
-    expect((await announced(redis)).size).toBe(9);
+    await until(async () => (await announced(redis)).size === 9, PATIENT);
     await later.stop();
     const ending = await start(false);
     await create(ending.url, "ended", 1);
@@ -132,8 +132,9 @@ describe.skipIf(!hasRedis)("operators of an existing installation", { timeout: 9
     const shards = ["s0", "s1", "s2", "s3", "s4"];
     await create(server.url, "a", 30, { shard: (index) => `s${index % shards.length}` });
     const lengths = () => Promise.all(shards.map((shard) => redis.client().xlen(`${shard}_stream`)));
-    // Written before the answers, unless Redis took longer than they wait for it.
-    await until(async () => (await lengths()).every((length) => length === 6), PATIENT);
+    // What is created while the first listing is under way is announced by the listing and by the log.
+    const heardOf = () => Promise.all(shards.map((shard) => announced(redis, shard)));
+    await until(async () => (await heardOf()).every(({ size }) => size === 6), PATIENT);
     await redis.client().flushall();
     await create(server.url, "b", 5, { shard: (index) => `s${index}` });
     await until(async () => (await lengths()).every((length) => length >= 7), PATIENT);
