@@ -23,6 +23,9 @@ export type ApiErrorCode =
 /** The reason of an error that no server sent. */
 const CONNECTION_LOST = "CONNECTION_LOST";
 
+/** Said by the client, or by a proxy: a call that was sent may have reached a server. */
+const UNANSWERED: ReadonlySet<string> = new Set(["", CONNECTION_LOST, "NO_SERVER", "WRONG_SERVER"]);
+
 const CODES: Readonly<Record<Code, ApiErrorCode>> = {
   [Code.Canceled]: "CANCELED",
   [Code.Unknown]: "UNKNOWN",
@@ -117,13 +120,18 @@ export function isUnavailable(error: unknown): error is ApiError {
  */
 export function isOutcomeUnknown(error: unknown): error is ApiError {
   if (!(error instanceof ApiError)) return false;
-  const isUnanswered = error.code === "UNAVAILABLE" && (error.reason === "" || error.reason === CONNECTION_LOST);
-  return isUnanswered || UNKNOWN_OUTCOME.has(error.code);
+  const { code, reason } = error;
+  // The last two also come as FAILED_PRECONDITION, when the client does not wait for a server.
+  const isUnanswered = UNANSWERED.has(reason) && (code === "UNAVAILABLE" || reason.endsWith("_SERVER"));
+  return isUnanswered || UNKNOWN_OUTCOME.has(code);
 }
 
 const UNKNOWN_OUTCOME: ReadonlySet<ApiErrorCode> = new Set([
-  ...(["DEADLINE_EXCEEDED", "CANCELED"] as const),
-  ...(["INTERNAL", "UNKNOWN", "DATA_LOSS"] as const),
+  "DEADLINE_EXCEEDED",
+  "CANCELED",
+  "INTERNAL",
+  "UNKNOWN",
+  "DATA_LOSS",
 ]);
 
 /** Whether a resume token can no longer be served: list again, then watch from there (I4). */
