@@ -5,8 +5,11 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
 export interface TcpProxy {
   readonly port: number;
-  /** Cuts the next `times` connections that send a message with `text`: the message arrives, the reply does not. */
-  cutReplyTo(text: string, times?: number): void;
+  /**
+   * Cuts the next `times` connections that send a message with `text`: the message arrives, the reply does not. `lastWords` are sent to
+   * the client instead.
+   */
+  cutReplyTo(text: string, times?: number, lastWords?: Buffer): void;
   /** Whether all of that has happened. */
   readonly hasCut: () => boolean;
   /** From now on the open connections carry nothing any more, and nobody is told. New ones work. */
@@ -34,6 +37,7 @@ export async function startTcpProxy(
 ): Promise<TcpProxy> {
   let trigger = "";
   let cutsLeft = 0;
+  let farewell: Buffer | undefined;
   let { port: targetPort } = target;
   let toHold = "";
   let held: { readonly client: Socket; readonly upstream: Socket; readonly bytes: Buffer[] } | undefined;
@@ -65,7 +69,8 @@ export async function startTcpProxy(
       if (cutsLeft === 0 || !data.includes(trigger)) return;
       cutsLeft -= 1;
       upstream.removeAllListeners("data");
-      client.destroy();
+      if (farewell === undefined) client.destroy();
+      else client.end(farewell);
     });
   });
   server.listen(port, "127.0.0.1");
@@ -73,9 +78,10 @@ export async function startTcpProxy(
   return {
     // A TCP server that listens has an AddressInfo.
     port: (server.address() as AddressInfo).port,
-    cutReplyTo(text, times = 1) {
+    cutReplyTo(text, times = 1, lastWords) {
       trigger = text;
       cutsLeft = times;
+      farewell = lastWords;
     },
     hasCut: () => cutsLeft === 0,
     swallow() {

@@ -6,7 +6,7 @@ import { DomainError } from "../../resource/errors.js";
 import { keyId } from "../../resource/key.js";
 import { BEGIN, type BoundStatement, COMMIT, type Connection, type Database, rollBack } from "./database.js";
 import { type CommitResult, type DecidedBatch, decideBatch } from "./decide-batch.js";
-import { constraintOf, isFromServer, isGoingAway, isPartitionMissing, sqlState } from "./driver-errors.js";
+import { constraintOf, isFromServer, isPartitionMissing, mayFollowCommit, sqlState } from "./driver-errors.js";
 import { type DecidedAtTip, idsAhead, idsOf, LogTip, ONLY_LOG, randomFingerprint } from "./log-tip.js";
 import { OrderedConnection } from "./ordered-connection.js";
 import { readOwners, wishedOwners } from "./read-owners.js";
@@ -178,7 +178,11 @@ export class BatchCommitter {
 
   async #finish({ result, stamp }: DecidedBatch, { lostReply }: Written, deadline?: Date): Promise<CommitResult> {
     // Only now: looking for it needs a connection, and the one that failed must not be held meanwhile.
-    if (lostReply !== undefined) await this.#confirm(result.batch.changes, lostReply.error, deadline);
+    if (lostReply !== undefined) {
+      // A message that was answered is not under way any more.
+      const lateUntil = isFromServer(lostReply.error) ? undefined : deadline;
+      await this.#confirm(result.batch.changes, lostReply.error, lateUntil);
+    }
     if (result.batch.changes.length > 0) this.#bucketHint = stamp.bucket;
     return result;
   }
@@ -292,8 +296,8 @@ async function runAndCommit(
     return { rows: await connection.queryAll(statements) };
   } catch (error) {
     if (isPartitionMissing(error)) throw new PartitionMissingError(bucket);
-    // What the server says of a statement, it says instead of committing; that it goes away, also behind it.
-    if (isFromServer(error) && !isGoingAway(error)) throw error;
+    // A statement error means that nothing was committed; these may also arrive after the commit.
+    if (isFromServer(error) && !mayFollowCommit(error)) throw error;
     return { rows: [], lostReply: { error } };
   }
 }

@@ -19,9 +19,12 @@ export function isFromServer(error: unknown): boolean {
   return originalOf(error) instanceof pg.DatabaseError;
 }
 
-/** The server ends the connection; it may have committed before. */
-export function isGoingAway(error: unknown): boolean {
-  return /^57P/.test(sqlState(originalOf(error)) ?? "");
+/**
+ * An error that PostgreSQL may send after the commit: it shuts down, or ends in a panic because it cannot write or flush its log, which may
+ * hold the commit by then. Every other error comes instead of the commit.
+ */
+export function mayFollowCommit(error: unknown): boolean {
+  return /^(53|57P|58|XX)/.test(sqlState(originalOf(error)) ?? "");
 }
 
 /** Deadlock or serialisation failure: the same transaction may succeed when tried again. */
@@ -64,7 +67,7 @@ export function problemOf(error: unknown): string {
   return problemIn(error, wordsOf(error));
 }
 
-/** The same for whoever asks the port, so without the address: `connect ECONNREFUSED`. */
+/** The same for callers of the API, so without the address: `connect ECONNREFUSED`. */
 export function publicProblemOf(error: unknown): string {
   const original = originalOf(error);
   const [first] = original instanceof AggregateError ? original.errors : [original];
@@ -91,7 +94,7 @@ const FILE_TROUBLE =
 
 /**
  * What a caller is told, by SQLSTATE: the longest beginning counts. All of these are UNAVAILABLE: the statement had no effect (a COMMIT
- * that was cut off apart, see `isGoingAway`) and may pass later. Every other state is a fault of ours or of the data, and INTERNAL:
+ * that was cut off apart, see `mayFollowCommit`) and may pass later. Every other state is a fault of ours or of the data, and INTERNAL:
  *
  * - 22, 23, 42 (data, constraints, syntax): a statement that is wrong, or a case that its caller knows and handles.
  * - 0A, 54 (not supported, limits of PostgreSQL): will not pass when it is repeated. One 0A is different: see `isStalePlan`.

@@ -23,6 +23,17 @@ async function open(databaseUrl: string): Promise<PostgresStore> {
   return store;
 }
 
+/** A store that reaches PostgreSQL through a proxy, and one that reaches it directly. */
+async function openBehindProxy() {
+  const { url, drop } = await createDatabase();
+  cleanups.push(drop);
+  const target = new URL(url);
+  const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+  cleanups.push(() => proxy.close());
+  target.port = String(proxy.port);
+  return { proxy, direct: await open(url), store: await open(target.href) };
+}
+
 async function history(store: PostgresStore): Promise<Change[]> {
   const changes: Change[] = [];
   for (let after: Position = ORIGIN; ; after = changes.at(-1) ?? ORIGIN) {
@@ -53,15 +64,7 @@ describe("replicas that start at once on an empty database", () => {
 
 describe("a COMMIT whose reply is lost", () => {
   it("is found by its fingerprint and acknowledged, not repeated (2.4)", async () => {
-    const { url, drop } = await createDatabase();
-    cleanups.push(drop);
-    const target = new URL(url);
-    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-    cleanups.push(() => proxy.close());
-    const direct = await open(url);
-    const proxied = new URL(url);
-    proxied.port = String(proxy.port);
-    const store = await open(proxied.href);
+    const { proxy, store, direct } = await openBehindProxy();
     await store.sink.submit({ type: "create", input: thing("before") });
     proxy.cutReplyTo("insert-created");
     const { resource } = await store.sink.submit({ type: "create", input: thing("cut") });
@@ -71,15 +74,7 @@ describe("a COMMIT whose reply is lost", () => {
   });
 
   it("that never arrived is refused as retryable and leaves nothing", async () => {
-    const { url, drop } = await createDatabase();
-    cleanups.push(drop);
-    const target = new URL(url);
-    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-    cleanups.push(() => proxy.close());
-    const direct = await open(url);
-    const proxied = new URL(url);
-    proxied.port = String(proxy.port);
-    const store = await open(proxied.href);
+    const { proxy, store, direct } = await openBehindProxy();
     proxy.cutReplyTo("read-log-ends");
     const error = await store.sink.submit({ type: "create", input: thing("cut") }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
@@ -89,20 +84,39 @@ describe("a COMMIT whose reply is lost", () => {
   });
 });
 
-describe("a COMMIT that the network delivers late", () => {
-  const openBehindProxy = async () => {
-    const { url, drop } = await createDatabase();
-    cleanups.push(drop);
-    const target = new URL(url);
-    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-    cleanups.push(() => proxy.close());
-    const proxied = new URL(url);
-    proxied.port = String(proxy.port);
-    const store = await open(proxied.href);
-    await store.sink.submit({ type: "create", input: thing("before") });
-    return { proxy, store, direct: await open(url) };
-  };
+describe("a COMMIT behind which PostgreSQL ends in a panic", () => {
+  /** As it arrives when the log cannot be flushed; the commit may be in it all the same. */
+  const PANIC = Buffer.from("SPANIC\0VPANIC\0C53100\0Mcould not fsync file: No space left on device\0\0");
+  const lastWords = Buffer.concat([Buffer.from("E"), Buffer.alloc(4), PANIC]);
+  lastWords.writeInt32BE(PANIC.length + 4, 1);
 
+  it("is looked for: an error of the server was taken for proof that nothing is stored (I10)", async () => {
+    const { proxy, store, direct } = await openBehindProxy();
+    await store.sink.submit({ type: "create", input: thing("before") });
+    proxy.cutReplyTo("insert-created", 1, lastWords);
+    const { outcome } = await store.sink.submit({ type: "create", input: thing("committed") });
+    expect([outcome, proxy.hasCut()]).toEqual(["CREATED", true]);
+    expect(await direct.reader.get(thingKey("committed"))).toBeDefined();
+  });
+
+  it("is refused when it is not there", async () => {
+    const { store, direct } = await openBehindProxy();
+    await store.sink.submit({ type: "create", input: thing("before") });
+    await direct.database.query({
+      name: "fill",
+      text: `CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$;
+        CREATE TRIGGER fills BEFORE INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION fill()`,
+    });
+    const error = await store.sink.submit({ type: "create", input: thing("full") }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: "UNAVAILABLE",
+      message: expect.stringContaining("disk of the database is full"),
+    });
+    expect(await direct.reader.get(thingKey("full"))).toBeUndefined();
+  });
+});
+
+describe("a COMMIT that the network delivers late", () => {
   const sendLate = async (proxy: TcpProxy, store: PostgresStore) => {
     proxy.hold("insert-created");
     const created = store.sink.submit({ type: "create", input: thing("late") });
@@ -116,6 +130,7 @@ describe("a COMMIT that the network delivers late", () => {
 
   it("stores nothing once the write was refused: a create refused with UNAVAILABLE was stored later (I10)", async () => {
     const { proxy, store, direct } = await openBehindProxy();
+    await store.sink.submit({ type: "create", input: thing("before") });
     expect(await sendLate(proxy, store)).toMatchObject({ code: "UNAVAILABLE", reason: "STORE_UNAVAILABLE" });
     await proxy.deliver();
     expect(await direct.reader.get(thingKey("late"))).toBeUndefined();
@@ -125,6 +140,7 @@ describe("a COMMIT that the network delivers late", () => {
 
   it("is acknowledged while it may still arrive", async () => {
     const { proxy, store, direct } = await openBehindProxy();
+    await store.sink.submit({ type: "create", input: thing("before") });
     const sent = sendLate(proxy, store);
     await until(proxy.isHolding);
     await proxy.deliver();
@@ -135,15 +151,7 @@ describe("a COMMIT that the network delivers late", () => {
 
 describe("a write whose reply is lost, COMMIT on its heels", () => {
   it("is acknowledged when it is in, and otherwise refused without a trace", async () => {
-    const { url, drop } = await createDatabase();
-    cleanups.push(drop);
-    const target = new URL(url);
-    const proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
-    cleanups.push(() => proxy.close());
-    const direct = await open(url);
-    const proxied = new URL(url);
-    proxied.port = String(proxy.port);
-    const store = await open(proxied.href);
+    const { proxy, store, direct } = await openBehindProxy();
     const acknowledged: string[] = [];
     for (let i = 0; i < 10; i++) {
       // Whether COMMIT still gets through with it is up to the network.
