@@ -1,3 +1,4 @@
+import { similarWord } from "../shared/similar-word.js";
 import { SETTINGS } from "./config-settings.js";
 
 /** A variable that looks as if it were for this program, which does not read it. */
@@ -9,7 +10,6 @@ export interface UnreadVariable {
 
 /** The command line has variables with this beginning, too. */
 const SHARED_PREFIX = "RECONCILE";
-const SUGGESTION_MAX_DISTANCE = 2;
 /** What Kubernetes tells every container of a Service that is named `redis` or `database`. */
 const SERVICE_LINK = /_SERVICE_(HOST|PORT)(_|$)|_PORT_\d+_(TCP|UDP|SCTP)(_|$)/;
 
@@ -26,24 +26,8 @@ export function unreadVariables(env: Readonly<Record<string, string | undefined>
 }
 
 function adviceFor(variable: string, names: readonly string[]): string {
-  const similar = names.find(
-    (name) => name.startsWith(variable) || distance(variable, name) <= SUGGESTION_MAX_DISTANCE,
-  );
+  const similar = names.find((name) => name.startsWith(variable)) ?? similarWord(variable, names);
   if (similar !== undefined) return `did you mean ${similar}?`;
   if (variable.startsWith("AUTH_")) return "there is no authentication yet; unset it";
   return "no such setting; unset it, or see docs/operations.md for those there are";
-}
-
-/** Letters to add, drop or replace (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (const [i, letter] of Array.from(a).entries()) {
-    const next = [i + 1];
-    for (let j = 0; j < b.length; j++) {
-      const replaced = (row[j] ?? 0) + (letter === b[j] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }
