@@ -18,7 +18,7 @@ export const READY: Goal = { words: "ready", isReached: (resource) => resource !
 /** It is gone. */
 export const DELETED: Goal = { words: "deleted", isReached: (resource) => resource === undefined };
 
-/** The one with that uid is gone, whoever has its name now. */
+/** The resource with that uid is gone; another one may have its name by now. */
 export function deletedGoal(uid: string): Goal {
   return { words: "deleted", isReached: (resource) => resource?.uid !== uid };
 }

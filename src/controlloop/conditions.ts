@@ -7,7 +7,7 @@ export interface Condition {
   readonly status: ConditionStatus;
   readonly reason: string;
   readonly message: string;
-  /** The generation it was set for; whoever writes a status without the server's help may leave it out. */
+  /** The generation it was set for; a program that writes a status by itself may leave it out. */
   readonly observedGeneration?: number;
 }
 

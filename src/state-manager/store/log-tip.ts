@@ -15,7 +15,7 @@ export const ONLY_LOG = 0;
 const MAX_AGE_MS = 5_000;
 /**
  * A batch that reaches the head later than this after it was decided is not written, in milliseconds: as long as a lock is waited
- * for. So whoever gives up waiting for its answer knows soon that it is in, or never will be.
+ * for. So a replica that gives up waiting for its answer knows soon that it is in, or never will be.
  */
 const MAX_DELAY_MS = 3_000;
 const MS_PER_BUCKET = 3_600_000;

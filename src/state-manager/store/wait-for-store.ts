@@ -15,7 +15,7 @@ export async function waitForStore<T>(
   options: {
     readonly waitMs: number;
     readonly signal?: AbortSignal | undefined;
-    /** Told why it waits, before every wait; fit for whoever asks the port. */
+    /** Told why it waits, before every wait; fit for callers of the API. */
     readonly onWaiting: (problem: string) => void;
   },
 ): Promise<T> {

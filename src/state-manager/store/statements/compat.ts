@@ -31,7 +31,7 @@ export interface UnsettledRow {
 
 /**
  * Looks at $2 resources after id $1: those of log $3, and of shard $4 unless it is null, whose desired state no operator has
- * caught up with or whose deletion is requested. By id and not by an index: none could follow every status write (2.11).
+ * caught up with or whose deletion is requested. By id and not by an index: a status write must change no index.
  */
 export const READ_UNSETTLED: Statement = {
   name: "read-unsettled",

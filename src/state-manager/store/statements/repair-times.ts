@@ -125,8 +125,8 @@ const IS_MOVED_ALREADY = `coalesce(
  * this page come too early by that, which costs a pass and loses nothing.
  *
  * Dropped is what a status write or metadata asked for over a resource that has caught up since, of a kind that no reconciler with leases ever
- * registered: operators without leases watch, and nobody would take the item. Whoever registers the kind later sees the resource at
- * the first resync.
+ * registered: operators without leases watch, and nobody would take the item. A reconciler that registers the kind later sees the resource at
+ * its first resync.
  */
 export const REPAIR_ITEMS: Statement = {
   name: "repair-items",
