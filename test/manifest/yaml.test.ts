@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { parseExact, stringifyExact } from "../../src/manifest/exact.js";
 import { parseManifests } from "../../src/manifest/parse-manifests.js";
 import { yamlText } from "../../src/manifest/yaml.js";
-import { randomFrom } from "../resource/random.js";
+import { Random } from "../support/seed.js";
 
 const TEXTS = [
   ...[
@@ -85,14 +85,14 @@ const TEXTS = [
 const NUMBERS = ["0", "-0", "1.10", "12345678901234567890", "1e-400", "-1.5E+3", "9007199254740993"];
 
 it("writes YAML that is read back as the same value, whatever is in it", () => {
-  const random = randomFrom(12);
+  const random = new Random(12);
   const value = (depth: number): string => {
-    const kind = random.int(depth === 0 ? 5 : 8);
-    if (kind < 3) return JSON.stringify(random.pick(TEXTS, 1 + random.int(2)).join(""));
-    if (kind === 3) return random.pick(NUMBERS, 1)[0] ?? "0";
-    if (kind === 4) return random.pick(["true", "false", "null"], 1)[0] ?? "null";
-    if (kind === 5) return `[${Array.from({ length: random.int(4) }, () => value(depth - 1)).join(",")}]`;
-    const keys = new Set(random.pick(TEXTS, random.int(4)));
+    const kind = random.below(depth === 0 ? 5 : 8);
+    if (kind < 3) return JSON.stringify(random.picks(TEXTS, 1 + random.below(2)).join(""));
+    if (kind === 3) return random.pick(NUMBERS);
+    if (kind === 4) return random.pick(["true", "false", "null"]);
+    if (kind === 5) return `[${Array.from({ length: random.below(4) }, () => value(depth - 1)).join(",")}]`;
+    const keys = new Set(random.picks(TEXTS, random.below(4)));
     return `{${[...keys].map((key) => `${JSON.stringify(key)}:${value(depth - 1)}`).join(",")}}`;
   };
   for (let round = 0; round < 1_500; round++) {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { duplicateKey } from "../../src/resource/json-keys.js";
 import { checkJsonText } from "../../src/resource/json-text.js";
-import { randomFrom } from "./random.js";
+import { Random } from "../support/seed.js";
 
 describe("duplicateKey", () => {
   test.each([
@@ -21,17 +21,17 @@ describe("duplicateKey", () => {
   });
 
   test("agrees with the checker, and with counting, on random objects", () => {
-    const random = randomFrom(11);
+    const random = new Random(11);
     const names = ["a", "b", "\\u0061", "A", "ab", "ba", "a\\u0062", "", "k1", "k2", "\\n", "\\\\n"];
     const object = (depth: number): string => {
-      const keys = random.pick(names, random.int(random.int(4) === 0 ? 24 : 4));
-      const more = random.int(3) === 0 ? Array.from({ length: random.int(30) }, (_, i) => `n${i}`) : [];
+      const keys = random.picks(names, random.below(random.below(4) === 0 ? 24 : 4));
+      const more = random.below(3) === 0 ? Array.from({ length: random.below(30) }, (_, i) => `n${i}`) : [];
       const members = [...keys, ...more].map((key) => `"${key}":${depth > 0 ? object(depth - 1) : "[1,{}]"}`);
       return `{${members.join(", ")}}`;
     };
     let found = 0;
     for (let round = 0; round < 1_000; round++) {
-      const text = object(random.int(2));
+      const text = object(random.below(2));
       const path = duplicateKey("spec", text);
       if (path !== undefined) found++;
       expect(path !== undefined, text).toBe(countKeys(text) > countParsed(JSON.parse(text)));

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { DomainError } from "../../src/resource/errors.js";
 import { duplicateKey } from "../../src/resource/json-keys.js";
 import { checkJsonText, elementSpans, memberSpans, rawFields } from "../../src/resource/json-text.js";
-import { randomFrom } from "./random.js";
+import { Random } from "../support/seed.js";
 
 function errorOf(text: string): string {
   try {
@@ -96,7 +96,7 @@ describe("checkJsonText", () => {
   });
 
   test("accepts and refuses the same texts as JSON.parse", () => {
-    const random = randomFrom(1);
+    const random = new Random(1);
     const alphabet = [
       "{",
       "}",
@@ -125,7 +125,7 @@ describe("checkJsonText", () => {
     let valid = 0;
     for (let round = 0; round < 60_000; round++) {
       const text =
-        round % 2 === 0 ? mutate(randomJson(random, 3), random) : random.pick(alphabet, random.int(7)).join("");
+        round % 2 === 0 ? mutate(randomJson(random, 3), random) : random.picks(alphabet, random.below(7)).join("");
       if (duplicateKey("", text) !== undefined) continue;
       const isValid = parses(text);
       if (isValid) valid++;
@@ -161,7 +161,7 @@ describe("rawFields", () => {
   });
 
   test("agrees with JSON.parse on random objects", () => {
-    const random = randomFrom(2);
+    const random = new Random(2);
     for (let round = 0; round < 3_000; round++) {
       const text = `{"k${round}":${randomJson(random, 3)}, "\\"":${randomJson(random, 2)}}`;
       for (const [key, value] of Object.entries(JSON.parse(text))) {
@@ -196,30 +196,28 @@ function parses(text: string): boolean {
   }
 }
 
-type Random = ReturnType<typeof randomFrom>;
-
 function randomJson(random: Random, depth: number): string {
-  const space = random.pick(["", "", " ", "\n\t"], 1)[0];
+  const space = random.pick(["", "", " ", "\n\t"]);
   const inner = () => randomJson(random, depth - 1);
-  switch (random.int(depth === 0 ? 4 : 6)) {
+  switch (random.below(depth === 0 ? 4 : 6)) {
     case 0:
-      return `${space}${random.int(1_000_000) - 500_000}`;
+      return `${space}${random.below(1_000_000) - 500_000}`;
     case 1:
-      return `${random.int(99)}.${random.int(99)}e-${random.int(9)}${space}`;
+      return `${random.below(99)}.${random.below(99)}e-${random.below(9)}${space}`;
     case 2:
-      return JSON.stringify(random.pick(["a", '"', "\\", "é", "\n", "}", ","], random.int(5)).join(""));
+      return JSON.stringify(random.picks(["a", '"', "\\", "é", "\n", "}", ","], random.below(5)).join(""));
     case 3:
-      return `${random.pick(["true", "false", "null"], 1)[0]}${space}`;
+      return `${random.pick(["true", "false", "null"])}${space}`;
     case 4:
-      return `[${Array.from({ length: random.int(4) }, inner).join(`${space},`)}${space}]`;
+      return `[${Array.from({ length: random.below(4) }, inner).join(`${space},`)}${space}]`;
     default:
-      return `{${Array.from({ length: random.int(4) }, (_, i) => `${space}"k${i}":${inner()}`).join(",")}}`;
+      return `{${Array.from({ length: random.below(4) }, (_, i) => `${space}"k${i}":${inner()}`).join(",")}}`;
   }
 }
 
 function mutate(text: string, random: Random): string {
-  if (random.int(3) === 0) return text;
-  const at = random.int(text.length + 1);
-  const inserted = random.pick(["", "", ",", '"', "]", "1", "\\", " "], 1)[0];
-  return text.slice(0, at) + inserted + text.slice(at + random.int(2));
+  if (random.below(3) === 0) return text;
+  const at = random.below(text.length + 1);
+  const inserted = random.pick(["", "", ",", '"', "]", "1", "\\", " "]);
+  return text.slice(0, at) + inserted + text.slice(at + random.below(2));
 }

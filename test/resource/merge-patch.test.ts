@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { mergePatch } from "../../src/resource/merge-patch.js";
-import { randomFrom } from "./random.js";
+import { Random } from "../support/seed.js";
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -43,22 +43,22 @@ describe("mergePatch", () => {
   });
 
   test("does what the RFC's algorithm does, on random documents", () => {
-    const random = randomFrom(7396);
+    const random = new Random(7396);
     const value = (depth: number): Json => {
-      const kind = random.int(depth === 0 ? 5 : 8);
+      const kind = random.below(depth === 0 ? 5 : 8);
       if (kind === 0) return null;
-      if (kind === 1) return random.int(2) === 0;
-      if (kind === 2) return random.int(1_000) / 8;
-      if (kind < 5) return random.pick(["", "null", '"', "\\", "{", "ü", ":,"], 2).join("");
-      const count = random.int(4);
+      if (kind === 1) return random.below(2) === 0;
+      if (kind === 2) return random.below(1_000) / 8;
+      if (kind < 5) return random.picks(["", "null", '"', "\\", "{", "ü", ":,"], 2).join("");
+      const count = random.below(4);
       if (kind === 5) return Array.from({ length: count }, () => value(depth - 1));
       return Object.fromEntries(
-        random.pick(["a", "b", "c", '"', "null", ""], count).map((key) => [key, value(depth - 1)]),
+        random.picks(["a", "b", "c", '"', "null", ""], count).map((key) => [key, value(depth - 1)]),
       );
     };
     for (let run = 0; run < 5_000; run++) {
       const [target, patch] = [value(4), value(4)];
-      const space = random.int(3);
+      const space = random.below(3);
       const merged = mergePatch(JSON.stringify(target, null, space), JSON.stringify(patch, null, space));
       expect(JSON.parse(merged)).toEqual(mergeByTheBook(target, patch));
     }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { LabelSelector } from "../../src/resource/label-selector.js";
 import { parseLabelSelector } from "../../src/resource/parse-label-selector.js";
-import { randomFrom } from "./random.js";
+import { Random } from "../support/seed.js";
 
 /** A selector as pairs: easier on the eye. */
 const pairs = (text: string) => parseLabelSelector(text).requirements.map(({ key, values }) => [key, values]);
@@ -72,21 +72,21 @@ describe("parseLabelSelector", () => {
   ])("refuses %j", (text, message) => expect(() => parseLabelSelector(text)).toThrow(`label_selector ${message}`));
 
   test("reads back what is written, however it is spaced and quoted", () => {
-    const random = randomFrom(3);
+    const random = new Random(3);
     for (let round = 0; round < 3_000; round++) {
-      const requirements: LabelSelector["requirements"] = Array.from({ length: 1 + random.int(6) }, () => ({
+      const requirements: LabelSelector["requirements"] = Array.from({ length: 1 + random.below(6) }, () => ({
         key: word(random, 1),
-        values: Array.from({ length: 1 + random.int(4) }, () => (random.int(2) ? word(random, 0) : text(random))),
+        values: Array.from({ length: 1 + random.below(4) }, () => (random.below(2) ? word(random, 0) : text(random))),
       }));
       expect(parseLabelSelector(write(requirements, random)).requirements).toEqual(requirements);
     }
   });
 
   test("never fails in another way than by its own error", () => {
-    const random = randomFrom(4);
+    const random = new Random(4);
     const pieces = ["a", "in", "(", ")", ",", '"', "\\", " ", "=", "!", "é", "\\u00", "x in (y)"];
     for (let round = 0; round < 20_000; round++) {
-      const text = random.pick(pieces, random.int(9)).join("");
+      const text = random.picks(pieces, random.below(9)).join("");
       try {
         parseLabelSelector(text);
       } catch (error) {
@@ -96,18 +96,16 @@ describe("parseLabelSelector", () => {
   });
 });
 
-type Random = ReturnType<typeof randomFrom>;
-
-const word = (random: Random, min: number) => random.pick([..."abc-_./é😀in"], min + random.int(5)).join("");
-const text = (random: Random) => random.pick([...'ab ,()=!"\\\n\té😀'], random.int(6)).join("");
+const word = (random: Random, min: number) => random.picks([..."abc-_./é😀in"], min + random.below(5)).join("");
+const text = (random: Random) => random.picks([...'ab ,()=!"\\\n\té😀'], random.below(6)).join("");
 
 function write(requirements: LabelSelector["requirements"], random: Random): string {
-  const space = () => random.pick(["", "", " ", "\t\n"], 1)[0] ?? "";
-  const value = (value: string) => (/[\s"=!(),]/.test(value) || random.int(2) ? JSON.stringify(value) : value);
+  const space = () => random.pick(["", "", " ", "\t\n"]);
+  const value = (value: string) => (/[\s"=!(),]/.test(value) || random.below(2) ? JSON.stringify(value) : value);
   return requirements
     .map(({ key, values }) => {
       const list = values.map((v) => space() + value(v) + space()).join(",");
-      return `${space()}${key} ${space()}${random.pick(["in", "IN", "In"], 1)[0]}${space()}(${list})${space()}`;
+      return `${space()}${key} ${space()}${random.pick(["in", "IN", "In"])}${space()}(${list})${space()}`;
     })
     .join(",");
 }

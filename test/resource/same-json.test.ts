@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sameJson } from "../../src/resource/same-json.js";
-import { randomFrom } from "./random.js";
+import { Random } from "../support/seed.js";
 
 describe("sameJson", () => {
   test.each([
@@ -83,7 +83,7 @@ describe("sameJson", () => {
   });
 
   test("finds a random value again however it is written, and tells it from a changed one", () => {
-    const random = randomFrom(20);
+    const random = new Random(20);
     for (let round = 0; round < 3_000; round++) {
       const value = randomValue(random, 4);
       const [a, b] = [write(value, random), write(value, random)];
@@ -94,7 +94,6 @@ describe("sameJson", () => {
   });
 });
 
-type Random = ReturnType<typeof randomFrom>;
 /** A number is its digits and its exponent, so that no double rounds it. */
 type Value =
   | null
@@ -107,33 +106,33 @@ type Value =
 const KEYS = ["a", "b", "c", "", '"', "\\", "ü", "__proto__", "length", "{"];
 
 function randomValue(random: Random, depth: number): Value {
-  switch (random.int(depth === 0 ? 4 : 6)) {
+  switch (random.below(depth === 0 ? 4 : 6)) {
     case 0:
-      return random.pick<Value>([null, true, false], 1)[0] ?? null;
+      return random.pick<Value>([null, true, false]);
     case 1:
-      return random.pick(KEYS, random.int(4)).join("");
+      return random.picks(KEYS, random.below(4)).join("");
     case 2:
     case 3:
-      return { digits: `${1 + random.int(1e9)}${random.int(1e9)}1`, exponent: random.int(9) - 4 };
+      return { digits: `${1 + random.below(1e9)}${random.below(1e9)}1`, exponent: random.below(9) - 4 };
     case 4:
-      return Array.from({ length: random.int(4) }, () => randomValue(random, depth - 1));
+      return Array.from({ length: random.below(4) }, () => randomValue(random, depth - 1));
     default:
-      return new Map(random.pick(KEYS, random.int(5)).map((key) => [key, randomValue(random, depth - 1)]));
+      return new Map(random.picks(KEYS, random.below(5)).map((key) => [key, randomValue(random, depth - 1)]));
   }
 }
 
 /** Another value, which differs in one place. */
 function change(value: Value, random: Random): Value {
   if (Array.isArray(value)) {
-    const at = random.int(value.length + 1);
+    const at = random.below(value.length + 1);
     const [found] = value.slice(at, at + 1);
     return found === undefined ? [...value, null] : value.with(at, change(found, random));
   }
   if (value instanceof Map) {
-    const key = random.pick([...value.keys()], 1)[0];
-    if (key === undefined) return new Map([["new", null]]);
+    if (value.size === 0) return new Map([["new", null]]);
+    const key = random.pick([...value.keys()]);
     const changed = new Map(value);
-    if (random.int(4) === 0) changed.delete(key);
+    if (random.below(4) === 0) changed.delete(key);
     else changed.set(key, change(value.get(key) ?? null, random));
     return changed;
   }
@@ -144,30 +143,23 @@ function change(value: Value, random: Random): Value {
 }
 
 function write(value: Value, random: Random): string {
-  const space = random.pick(["", "", " ", "\n"], 1)[0] ?? "";
+  const space = random.pick(["", "", " ", "\n"]);
   if (Array.isArray(value)) return `${space}[${value.map((each) => write(each, random)).join(`${space},`)}${space}]`;
   if (value instanceof Map) {
     const members = [...value].map(([key, each]) => `${space}${writeText(key, random)}:${write(each, random)}`);
-    return `{${shuffled(members, random).join(",")}${space}}`;
+    return `{${random.shuffled(members).join(",")}${space}}`;
   }
   if (typeof value === "string") return writeText(value, random);
   if (typeof value !== "object" || value === null) return String(value);
   const { digits, exponent } = value;
-  const shift = random.int(4);
-  const zeros = "0".repeat(random.int(3));
-  return random.int(2) === 0
+  const shift = random.below(4);
+  const zeros = "0".repeat(random.below(3));
+  return random.below(2) === 0
     ? `${digits}${"0".repeat(shift)}e${exponent - shift}`
     : `${digits.slice(0, 3)}.${digits.slice(3)}${zeros}E${exponent + digits.length - 3}`;
 }
 
 function writeText(text: string, random: Random): string {
-  if (random.int(2) === 0) return JSON.stringify(text);
+  if (random.below(2) === 0) return JSON.stringify(text);
   return `"${[...text].map((each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`).join("")}"`;
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  return items
-    .map((item) => ({ item, place: random.int(1e9) }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ item }) => item);
 }

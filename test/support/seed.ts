@@ -40,6 +40,11 @@ export class Random {
     return of[this.below(of.length)] as T; // of a list that is not empty
   }
 
+  /** `count` times any of `of`, with repetition. */
+  picks<T>(of: readonly T[], count: number): T[] {
+    return Array.from({ length: count }, () => this.pick(of));
+  }
+
   /** A name, as often as its weight among all weights says. */
   weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
     const entries = Object.entries(weights) as [Name, number][];

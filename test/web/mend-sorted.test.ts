@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { mendSorted } from "../../web/src/resources/mend-sorted.js";
-import { randomFrom } from "../resource/random.js";
+import { Random } from "../support/seed.js";
 
 const byNumber = (a: number, b: number) => a - b;
 
 test("is what sorting what is left and what is new gives, whatever they hold", () => {
-  const { int } = randomFrom(7);
-  const numbers = () => new Set(Array.from({ length: int(30) }, () => int(40)));
+  const random = new Random(7);
+  const numbers = () => new Set(Array.from({ length: random.below(30) }, () => random.below(40)));
   for (let round = 0; round < 200; round++) {
     const [items, removed] = [[...numbers()].sort(byNumber), numbers()];
     const added = [...numbers()].filter((number) => !items.includes(number) && !removed.has(number));

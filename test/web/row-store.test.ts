@@ -3,7 +3,7 @@ import type { Resource } from "../../gen/reconcile/v1/resource_pb.js";
 import { type ClientResource, readResource } from "../../src/client/client-resource.js";
 import { type Arrangement, comparator, matcher } from "../../web/src/resources/arrangement.js";
 import { RowStore } from "../../web/src/resources/row-store.js";
-import { randomFrom } from "../resource/random.js";
+import { Random } from "../support/seed.js";
 
 let draw: () => void = () => {};
 const atNextFrame = (frame: () => void) => {
@@ -23,13 +23,13 @@ function resource(number: number, writeCount: number, isReady: boolean): ClientR
 }
 
 test("shows what sorting everything anew would show, whatever came in whatever order", () => {
-  const { int } = randomFrom(11);
+  const random = new Random(11);
   const store = new RowStore(BY_STATE, atNextFrame);
   const latest = new Map<number, ClientResource>();
   for (let step = 1; step <= 3_000; step++) {
-    const number = int(60);
-    if (int(4) > 0) {
-      const next = resource(number, step, int(2) === 0);
+    const number = random.below(60);
+    if (random.below(4) > 0) {
+      const next = resource(number, step, random.below(2) === 0);
       latest.set(number, next);
       store.put(next, true);
     } else {
@@ -37,7 +37,7 @@ test("shows what sorting everything anew would show, whatever came in whatever o
       latest.delete(number);
       if (last !== undefined) store.remove(last);
     }
-    if (int(5) === 0) draw();
+    if (random.below(5) === 0) draw();
   }
   draw();
   const { rows, held } = store.getView();

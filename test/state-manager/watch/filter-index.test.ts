@@ -3,8 +3,8 @@ import type { LabelSelector } from "../../../src/resource/label-selector.js";
 import type { ResourceFilter } from "../../../src/resource/resource-filter.js";
 import { toWatchEvent } from "../../../src/state-manager/watch/event-filter.js";
 import { FilterIndex } from "../../../src/state-manager/watch/filter-index.js";
-import { randomFrom } from "../../resource/random.js";
 import { TestHistory } from "../../support/changes.js";
+import { Random } from "../../support/seed.js";
 
 const owner = (uid: string) => ({ resourceGroup: "apps", kind: "Owner", name: "o", uid });
 
@@ -58,12 +58,12 @@ describe("FilterIndex", () => {
   });
 
   it("leaves out no filter that makes an event of a change, whatever both are", () => {
-    const random = randomFrom(11);
-    const pick = <T>(...items: readonly T[]) => items[random.int(items.length)] as T;
+    const random = new Random(11);
+    const pick = <T>(...items: readonly T[]) => random.pick(items);
     const labels = () =>
-      new Map([...["app", "tier"]].filter(() => random.int(10) < 7).map((key) => [key, pick("a", "b", "")]));
+      new Map([...["app", "tier"]].filter(() => random.below(10) < 7).map((key) => [key, pick("a", "b", "")]));
     const filters = Array.from({ length: 300 }, (): ResourceFilter => {
-      const values = () => [pick("a", "b", ""), ...(random.int(10) < 3 ? ["c"] : [])] as const;
+      const values = () => [pick("a", "b", ""), ...(random.below(10) < 3 ? ["c"] : [])] as const;
       return {
         kind: pick(undefined, "K", "L"),
         namespace: pick(undefined, undefined, "x", "y"),

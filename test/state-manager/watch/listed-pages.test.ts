@@ -8,15 +8,7 @@ import type { ResourceFilter } from "../../../src/resource/resource-filter.js";
 import { toWatchEvent } from "../../../src/state-manager/watch/event-filter.js";
 import { ListedPages } from "../../../src/state-manager/watch/listed-pages.js";
 import { makeResource, TestHistory } from "../../support/changes.js";
-
-/** Small numbers that look random and are the same in every run. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
+import { Random } from "../../support/seed.js";
 
 const SHARDS = ["s0", "s1", "s2", "s3"];
 const TIERS = ["web", "api", "db"];
@@ -25,10 +17,10 @@ const TIERS = ["web", "api", "db"];
 class ModelStore {
   readonly logs: readonly TestHistory[];
   readonly resources = new Map<bigint, Resource>();
-  readonly #random: (below: number) => number;
+  readonly #random: Random;
   #lastId = 0n;
 
-  constructor(logCount: number, random: (below: number) => number) {
+  constructor(logCount: number, random: Random) {
     this.logs = Array.from({ length: logCount }, (_, log) => new TestHistory(log));
     this.#random = random;
   }
@@ -39,10 +31,10 @@ class ModelStore {
 
   write(): void {
     const ids = [...this.resources.keys()];
-    const target = this.resources.get(ids[this.#random(ids.length)] ?? 0n);
-    const dice = this.#random(10);
+    const target = this.resources.get(ids[this.#random.below(ids.length)] ?? 0n);
+    const dice = this.#random.below(10);
     if (target === undefined || dice < 2) this.#create();
-    else if (dice < 6) this.#change(target, { labels: new Map([["tier", this.#pick(TIERS)]]) });
+    else if (dice < 6) this.#change(target, { labels: new Map([["tier", this.#random.pick(TIERS)]]) });
     else if (dice < 8) this.#move(target);
     else this.#delete(target, null);
   }
@@ -53,16 +45,12 @@ class ModelStore {
     return { page, nextAfterId: all.length > limit ? page.at(-1)?.id : undefined, heads: this.heads };
   }
 
-  #pick(from: readonly string[]): string {
-    return from[this.#random(from.length)] ?? "";
-  }
-
   #create(): void {
-    const shardId = this.#pick(SHARDS);
+    const shardId = this.#random.pick(SHARDS);
     this.#lastId += 1n;
     this.#append(
       "ADDED",
-      makeResource({ id: this.#lastId, shardId, labels: new Map([["tier", this.#pick(TIERS)]]) }),
+      makeResource({ id: this.#lastId, shardId, labels: new Map([["tier", this.#random.pick(TIERS)]]) }),
       undefined,
     );
   }
@@ -72,10 +60,10 @@ class ModelStore {
   }
 
   #move(before: Resource): void {
-    const shardId = this.#pick(SHARDS);
+    const shardId = this.#random.pick(SHARDS);
     if (shardId === before.shardId) return;
     this.#delete(before, shardId);
-    this.#append("ADDED", { ...before, shardId, labels: new Map([["tier", this.#pick(TIERS)]]) }, undefined);
+    this.#append("ADDED", { ...before, shardId, labels: new Map([["tier", this.#random.pick(TIERS)]]) }, undefined);
   }
 
   #delete(before: Resource, movedTo: string | null): void {
@@ -113,10 +101,10 @@ class StrictClient {
 }
 
 function runOnce(seed: number, logCount: number, filter: ResourceFilter): void {
-  const random = randomFrom(seed);
+  const random = new Random(seed);
   const store = new ModelStore(logCount, random);
   const writeSome = (below: number) => {
-    for (let count = random(below); count > 0; count--) store.write();
+    for (let count = random.below(below); count > 0; count--) store.write();
   };
   writeSome(60);
 
@@ -125,7 +113,7 @@ function runOnce(seed: number, logCount: number, filter: ResourceFilter): void {
   const pages = new ListedPages(start);
   for (let afterId: bigint | undefined = 0n; afterId !== undefined; ) {
     writeSome(6);
-    const { page, nextAfterId, heads } = store.list(filter, afterId, 1 + random(4));
+    const { page, nextAfterId, heads } = store.list(filter, afterId, 1 + random.below(4));
     pages.add(nextAfterId, heads);
     for (const resource of page) {
       const position = start[logOf(resource.shardId, logCount)];
@@ -142,7 +130,7 @@ function runOnce(seed: number, logCount: number, filter: ResourceFilter): void {
     open.length > 0;
     open = open.filter((queue) => queue.length > 0)
   ) {
-    const change = open[random(open.length)]?.shift();
+    const change = random.pick(open).shift();
     if (change === undefined) continue;
     pages.assertSameHistory(change);
     const event = toWatchEvent(filter, change, pages.hasBefore(change));

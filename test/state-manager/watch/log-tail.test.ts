@@ -4,6 +4,7 @@ import type { Change } from "../../../src/resource/change.js";
 import { createMetrics } from "../../../src/state-manager/observability/metrics.js";
 import { LogTail } from "../../../src/state-manager/watch/log-tail.js";
 import { TestHistory } from "../../support/changes.js";
+import { Random } from "../../support/seed.js";
 import { TestLog } from "../../support/test-log.js";
 import { until } from "../../support/until.js";
 
@@ -137,22 +138,18 @@ describe("LogTail", () => {
   });
 
   it("follows PostgreSQL through any sequence of offers, losses, polls and restores", async () => {
-    let seed = 7;
-    const random = (below: number) => {
-      seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-      return Math.floor((seed / 2 ** 32) * below);
-    };
+    const random = new Random(7);
     for (let round = 0; round < 150; round++) {
       const { tail, durable } = makeTail(new TestHistory(), 20);
       const late: (readonly Change[])[] = [];
       for (let step = 0; step < 30; step++) {
         const before = tail.head;
-        const dice = random(10);
-        if (dice < 4) tail.offer(durable.history.appendMany(1 + random(4)));
-        else if (dice < 5) late.push(durable.history.appendMany(1 + random(30)));
-        else if (dice < 6) tail.offer(late[random(late.length)] ?? []);
-        else if (dice < 7) durable.history = durable.history.forkAt(random(durable.history.changes.length + 1));
-        else if (dice < 8) durable.isAway = random(3) === 0;
+        const dice = random.below(10);
+        if (dice < 4) tail.offer(durable.history.appendMany(1 + random.below(4)));
+        else if (dice < 5) late.push(durable.history.appendMany(1 + random.below(30)));
+        else if (dice < 6) tail.offer(late[random.below(late.length)] ?? []);
+        else if (dice < 7) durable.history = durable.history.forkAt(random.below(durable.history.changes.length + 1));
+        else if (dice < 8) durable.isAway = random.below(3) === 0;
         else if (dice < 9) tail.observe((await durable.extents().catch(() => []))[0]?.head ?? before, before);
         else await new Promise((resolve) => setImmediate(resolve));
       }

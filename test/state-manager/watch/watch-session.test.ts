@@ -8,8 +8,8 @@ import type { DurableChangeLog, LogExtent } from "../../../src/state-manager/log
 import { createMetrics } from "../../../src/state-manager/observability/metrics.js";
 import { toWatchEvent } from "../../../src/state-manager/watch/event-filter.js";
 import { WatchService } from "../../../src/state-manager/watch/watch-service.js";
-import { randomFrom } from "../../resource/random.js";
 import { TestHistory } from "../../support/changes.js";
+import { Random } from "../../support/seed.js";
 import { TestLog } from "../../support/test-log.js";
 import { until } from "../../support/until.js";
 import { Watcher } from "./replica.js";
@@ -107,8 +107,8 @@ describe("WatchSession", () => {
   });
 
   it("every watch sees exactly what its filter lets through, once and in order, while others see nothing (I2, I3)", async () => {
-    const random = randomFrom(23);
-    const pick = <T>(...items: readonly T[]) => items[random.int(items.length)] as T;
+    const random = new Random(23);
+    const pick = <T>(...items: readonly T[]) => random.pick(items);
     const { service, histories, watch } = await open({ logCount: 2, bookmarkMs: 15, maxEvents: 64 });
     const app = (...values: string[]): LabelSelector => ({ requirements: [{ key: "app", values }] });
     const filters: readonly ResourceFilter[] = [
@@ -126,7 +126,7 @@ describe("WatchSession", () => {
     ];
     const watchers = await Promise.all(filters.map(watch));
     await until(() => watchers.every(({ types }) => types.length > 0));
-    const labels = () => new Map(random.int(10) < 6 ? [["app", pick("x", "y", "z")]] : []);
+    const labels = () => new Map(random.below(10) < 6 ? [["app", pick("x", "y", "z")]] : []);
     const owner = () => pick(null, "u1", "u2");
     for (let round = 0; round < 400; round++) {
       const log = pick(0, 1);
@@ -143,7 +143,7 @@ describe("WatchSession", () => {
           },
           previousLabels: type === "ADDED" ? null : labels(),
           previousOwnerUid: type === "ADDED" ? null : owner(),
-          movedTo: type === "DELETED" && random.int(10) < 5 ? `s${1 - log}` : null,
+          movedTo: type === "DELETED" && random.below(10) < 5 ? `s${1 - log}` : null,
         });
       });
       service.offer(changes);
