@@ -1,11 +1,11 @@
 /** Writers that know what they wrote: every answer is kept and held against the log afterwards (I10). */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ApiError } from "../../src/client/api-error.js";
+import { ApiError, type ApiErrorCode } from "../../src/client/api-error.js";
 import { connect } from "../../src/client/connect.js";
 import type { Connection } from "../../src/client/connection.js";
 import { retryDelayMs } from "../../src/client/retry.js";
 import type { History } from "./history.js";
-import { type Acknowledged, isOutcomeUnknown, markerOf, OwnResource } from "./own-resource.js";
+import { type Acknowledged, markerOf, OwnResource } from "./own-resource.js";
 
 /** What is written, and how fast. */
 export interface LoadOptions {
@@ -27,6 +27,8 @@ export interface LoadOptions {
 export const KINDS = ["one", "two"];
 export const SHARDS = ["s0", "s1", "s2", "s3"];
 export const TIERS = ["web", "api"];
+/** What an outage explains. */
+const MAY_FAIL: ReadonlySet<ApiErrorCode> = new Set(["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"]);
 /** No outage of a scenario lasts longer. */
 const SETTLE_TIMEOUT_MS = 30_000;
 
@@ -98,6 +100,7 @@ export class Load {
   async #write(resource: OwnResource, lane: number, replica: number): Promise<number> {
     const number = ++lastWrite;
     const startedAt = performance.now();
+    const { isContested } = resource;
     try {
       this.acknowledged.push(await resource.write(this.#api(replica), number));
       this.times.push({ lane, ms: performance.now() - startedAt });
@@ -105,7 +108,7 @@ export class Load {
     } catch (thrown) {
       const error = ApiError.from(thrown);
       this.#count(error);
-      if (!isOutcomeUnknown(error) && !resource.isContested)
+      if (!MAY_FAIL.has(error.code) && !isContested)
         this.violations.push(`write ${number} of ${resource.name}: ${error.code} ${error.message}`);
       return replica + 1;
     }

@@ -1,6 +1,6 @@
 /** A resource with one writer, who knows what may stand there and what may not. */
 import { PayloadEncoding, type Resource } from "../../gen/reconcile/v1/resource_pb.js";
-import { ApiError, isNotFound } from "../../src/client/api-error.js";
+import { ApiError, isNotFound, isOutcomeUnknown } from "../../src/client/api-error.js";
 import type { Connection } from "../../src/client/connection.js";
 import { logOf } from "../../src/resource/log-of.js";
 import { digest } from "./history.js";
@@ -43,7 +43,7 @@ const payloadEncoding = PayloadEncoding.JSON;
  */
 export class OwnResource {
   readonly #options: OwnResourceOptions;
-  /** Writes without an answer; any of them may be in, or come in late. */
+  /** Writes whose outcome is unknown; any of them may be in, or come in late. */
   readonly #open = new Map<number, Operation>();
   #known: Resource | undefined;
   /** Whether the last write failed, so that only a look tells what is stored. */
@@ -57,7 +57,7 @@ export class OwnResource {
     return this.#options.name;
   }
 
-  /** Whether an earlier write without an answer may explain that this one was refused. */
+  /** Whether an earlier write whose outcome is unknown may explain that the next one is refused. */
   get isContested(): boolean {
     return this.#open.size > 0;
   }
@@ -164,11 +164,6 @@ export class OwnResource {
       throw error;
     }
   }
-}
-
-/** Whether a write may have happened, or may happen yet, although it failed. */
-export function isOutcomeUnknown({ code }: ApiError): boolean {
-  return ["UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"].includes(code);
 }
 
 /** The numbers of the writes that made the spec and the status. */

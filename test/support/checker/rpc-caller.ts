@@ -1,7 +1,7 @@
 import type { ConnectError } from "@connectrpc/connect";
 import { PayloadEncoding, type Resource } from "../../../gen/reconcile/v1/resource_pb.js";
 import { ApplyResult, Consistency } from "../../../gen/reconcile/v1/resource_service_pb.js";
-import { ApiError } from "../../../src/client/api-error.js";
+import { ApiError, isOutcomeUnknown } from "../../../src/client/api-error.js";
 import type { Connection } from "../../../src/client/connection.js";
 import type { ResourceKey } from "../../../src/resource/key.js";
 import { digest, keyText } from "../history.js";
@@ -127,12 +127,11 @@ async function told<T>(call: Promise<T>): Promise<T> {
   }
 }
 
-/** A refusal is what a server said: it comes with a reason. Whatever else went wrong tells nothing about a write. */
-function failureOf({ code, reason, cause }: ApiError): Failure {
-  const isSaid = reason !== "" && reason !== "CONNECTION_LOST";
+/** The library's word is what is judged. INTERNAL is none of the answers that a fault explains: said by a server, it counts as one. */
+function failureOf(error: ApiError): Failure {
+  const { code, reason, cause } = error;
   const isInternal = code === "INTERNAL" && (cause as ConnectError).metadata.keys().next().done === false;
-  const isKnown = (isSaid && code !== "DEADLINE_EXCEEDED") || isInternal;
-  return { type: isKnown ? "refused" : "unknown", code, reason };
+  return { type: isOutcomeUnknown(error) && !isInternal ? "unknown" : "refused", code, reason };
 }
 
 /** For fields that are optional in a message: there undefined is not the same as absent. */
